@@ -1,0 +1,33 @@
+/** The one error class. Every error names the thing, the reason and the smallest fix. */
+export class NacreError extends Error {
+  /** Stable, machine-readable: `snake_case`. */
+  readonly code: string;
+  /** The thing that it is about: `sandbox assistant`, `blueprint.yaml:12:7`. */
+  readonly subject: string;
+  /** The smallest fix, as a sentence that a person can follow. */
+  readonly hint: string | undefined;
+
+  constructor(parts: ErrorParts, options?: ErrorOptions) {
+    super(parts.message, options);
+    this.name = "NacreError";
+    this.code = parts.code;
+    this.subject = parts.subject;
+    this.hint = parts.hint;
+  }
+
+  /** `subject: message (hint)`, on one line. */
+  override toString(): string {
+    return `${this.subject}: ${this.message}${this.hint === undefined ? "" : ` (${this.hint})`}`;
+  }
+
+  toJSON(): ErrorParts {
+    return { code: this.code, subject: this.subject, message: this.message, hint: this.hint };
+  }
+}
+
+export interface ErrorParts {
+  readonly code: string;
+  readonly subject: string;
+  readonly message: string;
+  readonly hint?: string | undefined;
+}

@@ -1,0 +1,114 @@
+import { z } from "zod";
+import { networkPoliciesSchema } from "../policy/language.ts";
+
+/**
+ * The objects of the host target: what `synth/host.ts` lowers a construct tree to, what the provider's resources take
+ * as inputs, and what the host daemon makes real. Nothing here names a secret's value or a machine's path.
+ */
+
+/** Names of environments and sandboxes: DNS-label-like, no double dash, at most 40 characters. */
+export const nameSchema = z
+  .string()
+  .max(40, "at most 40 characters")
+  .regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/, "lower-case letters, digits and single dashes, a letter first: my-agent");
+
+/** An OCI runtime-spec `linux.seccomp` object (https://github.com/opencontainers/runtime-spec, config-linux.md#seccomp). */
+export const seccompProfileSchema = z.strictObject({
+  defaultAction: z.string(),
+  defaultErrnoRet: z.int().nonnegative().optional(),
+  architectures: z.array(z.string()).optional(),
+  syscalls: z.array(
+    z.strictObject({
+      names: z.array(z.string()).min(1),
+      action: z.string(),
+      errnoRet: z.int().nonnegative().optional(),
+      args: z
+        .array(
+          z.strictObject({
+            index: z.int().min(0).max(5),
+            value: z.int().nonnegative(),
+            valueTwo: z.int().nonnegative().optional(),
+            op: z.enum([
+              "SCMP_CMP_NE",
+              "SCMP_CMP_LT",
+              "SCMP_CMP_LE",
+              "SCMP_CMP_EQ",
+              "SCMP_CMP_GE",
+              "SCMP_CMP_GT",
+              "SCMP_CMP_MASKED_EQ",
+            ]),
+          }),
+        )
+        .optional(),
+      comment: z.string().optional(),
+    }),
+  ),
+});
+export type SeccompProfile = z.infer<typeof seccompProfileSchema>;
+
+const requirement = z.enum(["required", "best_effort"]);
+
+/** One inference provider: where prompts may be answered. `credential` is a name that the operator's file maps. */
+export const inferenceProviderSchema = z.strictObject({
+  kind: z.enum(["nvidia", "openai", "demo"]),
+  model: z.string().min(1),
+  endpoint: z.url().optional(),
+  credential: nameSchema.optional(),
+  trusted: z.boolean(),
+});
+export type InferenceProvider = z.infer<typeof inferenceProviderSchema>;
+
+/** The agent's folder. It outlives the sandbox; kept by default when the environment is destroyed. */
+export const workspaceSchema = z.strictObject({
+  project: z.string().min(1),
+  environment: nameSchema,
+  name: nameSchema,
+});
+export type HostWorkspace = z.infer<typeof workspaceSchema>;
+
+export const sandboxSchema = z.strictObject({
+  project: z.string().min(1),
+  environment: nameSchema,
+  name: nameSchema,
+  /** The workspace's id, `environment/name`. */
+  workspace: z.string().min(1),
+  agent: z.discriminatedUnion("kind", [
+    z.strictObject({ kind: z.literal("kit"), kit: z.enum(["openclaw"]), version: z.string().min(1) }),
+    z.strictObject({
+      kind: z.literal("command"),
+      command: z.array(z.string()).min(1),
+      env: z.record(z.string(), z.string()),
+    }),
+  ]),
+  /** Which walls must hold. `best_effort` is a warning in every status. */
+  walls: z.strictObject({ files: requirement, syscalls: requirement }),
+  /** Absolute paths inside the sandbox, besides the system's own read-only tree. */
+  files: z.strictObject({ readOnly: z.array(z.string()), readWrite: z.array(z.string()) }),
+  seccomp: seccompProfileSchema,
+  /** Everything else is refused before a name is looked up. */
+  network: networkPoliciesSchema,
+  /** What `https://inference.local/v1` is answered by: the provider's names in order of trial. */
+  inference: z
+    .strictObject({
+      route: z.strictObject({ try: z.array(z.string()).min(1), timeoutSeconds: z.number().positive() }),
+      providers: z.record(z.string(), inferenceProviderSchema),
+    })
+    .nullable(),
+  /** Absent means unlimited. `cpu` in cores, `memoryBytes` in bytes, `pids` in processes. */
+  resources: z.strictObject({
+    cpu: z.number().positive().optional(),
+    memoryBytes: z.int().positive().optional(),
+    pids: z.int().positive().optional(),
+  }),
+  /** Ports published on the host's loopback; `outside: 0` takes a free one, which is then kept. */
+  ports: z.array(
+    z.strictObject({ inside: z.int().min(1).max(65535), outside: z.int().min(0).max(65535) }),
+  ),
+  restart: z.enum(["always", "on-failure", "never"]),
+  digests: z.strictObject({ blueprint: z.string(), environment: z.string() }),
+});
+export type HostSandbox = z.infer<typeof sandboxSchema>;
+
+/** `environment/name`: deterministic, so that a create which was interrupted is found again. */
+export const idOf = (of: { readonly environment: string; readonly name: string }): string =>
+  `${of.environment}/${of.name}`;

@@ -1,0 +1,13 @@
+import { defineConfig } from "vitest/config";
+
+/** Tiers: `npm test` runs the first; `.ci/run` runs all. A tier is a folder or a suffix, never a skip. */
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    exclude: ["test/e2e/**", "test/bench/**", "**/*.slow.test.ts"],
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    pool: "forks",
+    maxWorkers: 2,
+  },
+});
