@@ -1,0 +1,129 @@
+import { z } from "zod";
+import { networkPoliciesSchema } from "../policy/language.ts";
+
+/**
+ * The control channel of one egress process: JSON lines, the daemon's on stdin, the egress' on stdout. The daemon
+ * supervises and parses nothing that an agent sent: names that come from an agent stay in the audit file.
+ * End of stdin ends the process, and with it every connection.
+ */
+
+const port = z.int().min(1).max(65535);
+
+/** A temporary rule above the base policy, as `nacre allow` makes it. Never lifts the address guard. */
+export const allowSchema = z.strictObject({
+  id: z.string().min(1),
+  host: z.string().min(1),
+  port,
+  /** The executable's path; without it, any program of the sandbox. */
+  binary: z.string().min(1).optional(),
+  /** Milliseconds since the epoch. The egress drops the rule then, by itself. */
+  until: z.number().positive(),
+});
+export type Allow = z.infer<typeof allowSchema>;
+
+/** The emergency stop, above everything: a host (or a pattern of the policy language), or all, inference included. */
+export const blockSchema = z.union([
+  z.strictObject({ host: z.string().min(1) }),
+  z.strictObject({ all: z.literal(true) }),
+]);
+export type Block = z.infer<typeof blockSchema>;
+
+export const networkSchema = z.strictObject({
+  /** Counts up with every change; reported back by `loaded` and `failed`. */
+  revision: z.int().nonnegative(),
+  base: networkPoliciesSchema,
+  allows: z.array(allowSchema),
+  blocks: z.array(blockSchema),
+});
+export type Network = z.infer<typeof networkSchema>;
+
+/** The operator's word that a name may answer from addresses that are not public (`host.yaml`). */
+export const grantSchema = z.strictObject({ host: z.string().min(1), cidr: z.string().min(1), port });
+export type Grant = z.infer<typeof grantSchema>;
+
+export const inferenceSchema = z.strictObject({
+  route: z.strictObject({
+    /** Providers in order of trial. Only one is used yet; more are refused. */
+    try: z.array(z.string()).min(1),
+    /** Until the provider's first byte. */
+    timeoutSeconds: z.number().positive(),
+  }),
+  providers: z.record(
+    z.string(),
+    z.strictObject({
+      kind: z.enum(["nvidia", "openai", "demo"]),
+      model: z.string().min(1),
+      endpoint: z.url().optional(),
+      credential: z.string().optional(),
+      trusted: z.boolean(),
+    }),
+  ),
+  /** Values by credential name, kept in memory only. A name that lacks here answers `credential_unavailable`. */
+  secrets: z.record(z.string(), z.string()),
+});
+export type Inference = z.infer<typeof inferenceSchema>;
+
+export const publishSchema = z.strictObject({ inside: port, outside: z.int().min(0).max(65535) });
+
+export const configureSchema = z.strictObject({
+  type: z.literal("configure"),
+  /** `environment/name`. */
+  sandbox: z.string().min(1),
+  network: networkSchema,
+  grants: z.array(grantSchema),
+  /** Synthetic addresses that stand for names; the first usable one is the DNS server's. */
+  pool: z.strictObject({ prefix: z.string().min(1) }),
+  inference: inferenceSchema.nullable(),
+  /** The leaf for `inference.local`, PEM. Needed exactly when inference is given. */
+  tls: z.strictObject({ certificate: z.string().min(1), key: z.string().min(1) }).nullable(),
+  /** Published on 127.0.0.1; `outside: 0` takes a free port, reported by `ports`. */
+  ports: z.array(publishSchema),
+  /** Files and sockets as the egress sees them, inside its own root. */
+  audit: z.string().min(1),
+  poolFile: z.string().min(1),
+  /** Null: no sandbox to ask (tests); binary rules then match nothing and no port is published. */
+  egressSocket: z.string().min(1).nullable(),
+});
+export type Configure = z.infer<typeof configureSchema>;
+
+/** What the daemon says. `configure` comes first, once. */
+export const commandSchema = z.discriminatedUnion("type", [
+  configureSchema,
+  z.strictObject({ type: z.literal("network"), network: networkSchema }),
+  z.strictObject({ type: z.literal("grants"), grants: z.array(grantSchema) }),
+  z.strictObject({ type: z.literal("secrets"), secrets: z.record(z.string(), z.string()) }),
+  /** One live call to the route's provider, from behind the egress' own walls; answered by `checked`. */
+  z.strictObject({ type: z.literal("check"), id: z.int() }),
+]);
+export type Command = z.infer<typeof commandSchema>;
+
+const errorSchema = z.object({
+  code: z.string(),
+  subject: z.string(),
+  message: z.string(),
+  hint: z.string().optional(),
+});
+
+/** What the egress says. */
+export const reportSchema = z.discriminatedUnion("type", [
+  /** The front doors are open. Comes after `loaded` or `failed` of the first policy, and after `ports`. */
+  z.object({ type: z.literal("ready") }),
+  /** In force now, tunnels that it denies are closed. `expired`: this is the reload that ended these allows. */
+  z.object({
+    type: z.literal("loaded"),
+    revision: z.int(),
+    hash: z.string(),
+    expired: z.array(z.string()).optional(),
+  }),
+  /** Not taken: the policy before it stays in force (before the first: everything is denied). */
+  z.object({ type: z.literal("failed"), revision: z.int(), error: errorSchema }),
+  z.object({
+    type: z.literal("ports"),
+    ports: z.array(publishSchema.extend({ error: errorSchema.optional() })),
+  }),
+  z.object({ type: z.literal("checked"), id: z.int(), error: errorSchema.optional() }),
+  z.object({ type: z.literal("log"), level: z.enum(["info", "warning", "error"]), message: z.string() }),
+  /** The process ends after this, with exit code 1. */
+  z.object({ type: z.literal("fatal"), error: errorSchema }),
+]);
+export type Report = z.infer<typeof reportSchema>;
