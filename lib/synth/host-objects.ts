@@ -1,50 +1,15 @@
 import { z } from "zod";
+import { nameSchema } from "../blueprint/names.ts";
+import { seccompProfileSchema } from "../blueprint/seccomp.ts";
 import { networkPoliciesSchema } from "../policy/language.ts";
+
+export { nameSchema } from "../blueprint/names.ts";
+export { seccompProfileSchema, type SeccompProfileDocument as SeccompProfile } from "../blueprint/seccomp.ts";
 
 /**
  * The objects of the host target: what `synth/host.ts` lowers a construct tree to, what the provider's resources take
  * as inputs, and what the host daemon makes real. Nothing here names a secret's value or a machine's path.
  */
-
-/** Names of environments and sandboxes: DNS-label-like, no double dash, at most 40 characters. */
-export const nameSchema = z
-  .string()
-  .max(40, "at most 40 characters")
-  .regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/, "lower-case letters, digits and single dashes, a letter first: my-agent");
-
-/** An OCI runtime-spec `linux.seccomp` object (https://github.com/opencontainers/runtime-spec, config-linux.md#seccomp). */
-export const seccompProfileSchema = z.strictObject({
-  defaultAction: z.string(),
-  defaultErrnoRet: z.int().nonnegative().optional(),
-  architectures: z.array(z.string()).optional(),
-  syscalls: z.array(
-    z.strictObject({
-      names: z.array(z.string()).min(1),
-      action: z.string(),
-      errnoRet: z.int().nonnegative().optional(),
-      args: z
-        .array(
-          z.strictObject({
-            index: z.int().min(0).max(5),
-            value: z.int().nonnegative(),
-            valueTwo: z.int().nonnegative().optional(),
-            op: z.enum([
-              "SCMP_CMP_NE",
-              "SCMP_CMP_LT",
-              "SCMP_CMP_LE",
-              "SCMP_CMP_EQ",
-              "SCMP_CMP_GE",
-              "SCMP_CMP_GT",
-              "SCMP_CMP_MASKED_EQ",
-            ]),
-          }),
-        )
-        .optional(),
-      comment: z.string().optional(),
-    }),
-  ),
-});
-export type SeccompProfile = z.infer<typeof seccompProfileSchema>;
 
 const requirement = z.enum(["required", "best_effort"]);
 
