@@ -33,13 +33,21 @@ export default tseslint.config(
     files: ["**/*.ts"],
     extends: [...tseslint.configs.strictTypeChecked],
     plugins: { "import-x": imports },
-    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: `${import.meta.dirname}/..` } },
+    languageOptions: {
+      parserOptions: { projectService: true, tsconfigRootDir: `${import.meta.dirname}/..` },
+    },
     rules: {
-      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true, allowBoolean: true }],
+      "@typescript-eslint/restrict-template-expressions": [
+        "error",
+        { allowNumber: true, allowBoolean: true },
+      ],
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
       "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],
       "@typescript-eslint/consistent-type-imports": "error",
-      "no-restricted-exports": ["error", { restrictDefaultExports: { direct: true, named: true, defaultFrom: true } }],
+      "no-restricted-exports": [
+        "error",
+        { restrictDefaultExports: { direct: true, named: true, defaultFrom: true } },
+      ],
       "import-x/no-restricted-paths": ["error", { basePath: `${import.meta.dirname}/..`, zones }],
     },
   },
@@ -51,7 +59,16 @@ export default tseslint.config(
         {
           patterns: [
             {
-              group: ["node:fs", "node:fs/*", "node:net", "node:child_process", "node:http", "node:https", "node:dns", "node:os"],
+              group: [
+                "node:fs",
+                "node:fs/*",
+                "node:net",
+                "node:child_process",
+                "node:http",
+                "node:https",
+                "node:dns",
+                "node:os",
+              ],
               message: "policy, blueprint, constructs and synth do no input or output",
             },
           ],
@@ -73,7 +90,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ["vitest.config.ts"],
+    files: ["vitest*.config.ts"],
     rules: { "no-restricted-exports": "off" },
   },
 );

@@ -3,7 +3,15 @@
 // launcher), then hands over to the pinned Node, which runs TypeScript as it is.
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -19,13 +27,20 @@ function refuse(subject, message, hint) {
 function step(title, command, args, options = {}) {
   process.stderr.write(`nacre: ${title}\n`);
   const done = spawnSync(command, args, { cwd: root, stdio: ["ignore", 2, 2], ...options });
-  if (done.error?.code === "ENOENT") refuse(command, "not found on PATH", options.hint ?? `install ${command}`);
-  if (done.status !== 0) refuse(title, `${command} ended with ${done.status ?? done.signal}`, "read its output above");
+  if (done.error?.code === "ENOENT")
+    refuse(command, "not found on PATH", options.hint ?? `install ${command}`);
+  if (done.status !== 0)
+    refuse(title, `${command} ended with ${done.status ?? done.signal}`, "read its output above");
 }
 
 const digestOf = (files) => {
   const hash = createHash("sha256");
-  for (const file of files) hash.update(file).update("\0").update(readFileSync(join(root, file))).update("\0");
+  for (const file of files)
+    hash
+      .update(file)
+      .update("\0")
+      .update(readFileSync(join(root, file)))
+      .update("\0");
   return hash.digest("hex");
 };
 const filesUnder = (folder) =>
@@ -71,17 +86,23 @@ function pinnedNode() {
 
 function main(args) {
   if (process.platform !== "linux" || process.arch !== "x64")
-    refuse(`${process.platform} ${process.arch}`, "Nacre builds its walls from Linux (x86-64)", "run it on Linux, or in a Linux VM");
+    refuse(
+      `${process.platform} ${process.arch}`,
+      "Nacre builds its walls from Linux (x86-64)",
+      "run it on Linux, or in a Linux VM",
+    );
   if (checkout) prepare();
+  if (checkout && args[0] === "prepare") return;
   const node = pinnedNode();
   statSync(node);
   const commands = {
     test: [join(root, "node_modules/vitest/vitest.mjs"), "run"],
     bench: [join(root, "test/bench/main.ts")],
   };
-  const entry =
-    (checkout && commands[args[0]] && [...commands[args[0]], ...args.slice(1)]) ||
-    [join(root, checkout ? "lib/cli/main.ts" : "dist/cli/main.js"), ...args];
+  const entry = (checkout && commands[args[0]] && [...commands[args[0]], ...args.slice(1)]) || [
+    join(root, checkout ? "lib/cli/main.ts" : "dist/cli/main.js"),
+    ...args,
+  ];
   const child = spawn(node, entry, {
     stdio: "inherit",
     env: { ...process.env, PATH: `${dirname(node)}:${process.env.PATH ?? ""}` },
