@@ -7,33 +7,33 @@ import type { SeccompProfileDocument } from "./seccomp.ts";
  * Presets and kits are still names; `resolve` looks them up in a `Catalogue`. A construct tree gives the same value.
  */
 export interface Blueprint {
-  readonly metadata: Metadata;
+  readonly metadata: BlueprintMetadata;
   /** By name, in order of name. */
-  readonly agents: Readonly<Record<string, Agent>>;
+  readonly agents: Readonly<Record<string, AgentSpec>>;
   /** Every route that is defined, also those that no agent uses. */
-  readonly routes: Readonly<Record<string, Route>>;
+  readonly routes: Readonly<Record<string, RouteSpec>>;
   /** What holds and yet should be known: said by `preview`, `up` and `status`. */
   readonly warnings: readonly string[];
 }
 
 /** Labels. They say nothing about what runs, so no digest covers them. */
-export interface Metadata {
+export interface BlueprintMetadata {
   readonly name: string;
   readonly version: string;
 }
 
 /** One agent: what runs, what it may reach, which walls must hold. */
-export interface Agent {
+export interface AgentSpec {
   readonly runs: Runs;
   readonly policy: PolicyDocument;
   /** Names of presets, in order of name, each once. */
   readonly presets: readonly string[];
-  readonly inference: Route | null;
+  readonly inference: RouteSpec | null;
   readonly isolation: IsolationLevel;
   readonly walls: Walls;
   /** `null` is the default profile of the catalogue. */
   readonly seccomp: SeccompProfileDocument | null;
-  readonly resources: Resources;
+  readonly resources: ResourcesSpec;
   /** Folders that outlive the sandbox. */
   readonly persist: readonly string[];
   /** Ports inside that are published. */
@@ -61,7 +61,7 @@ export interface Walls {
 }
 
 /** Absent means unlimited. */
-export interface Resources {
+export interface ResourcesSpec {
   /** Cores. */
   readonly cpu?: number;
   readonly memoryBytes?: number;
@@ -70,14 +70,14 @@ export interface Resources {
 }
 
 /** Who answers prompts: providers in order of trial. */
-export interface Route {
-  readonly try: readonly Provider[];
+export interface RouteSpec {
+  readonly try: readonly ProviderSpec[];
   /** Until the provider's first byte. */
   readonly timeoutSeconds: number;
 }
 
 /** One inference provider. `credential` is a name that the operator maps to a source; never a value. */
-export interface Provider {
+export interface ProviderSpec {
   readonly name: string;
   readonly kind: "nvidia" | "openai" | "demo";
   readonly model: string;
@@ -96,7 +96,7 @@ export interface AgentOverlay {
   /** Host ports by port inside; a port that is not named takes a free one, which is then kept. */
   readonly ports?: Readonly<Record<string, number>>;
   /** Replaces the blueprint's, limit by limit. */
-  readonly resources?: Resources;
+  readonly resources?: ResourcesSpec;
 }
 
 /** What ships with Nacre and is looked up by name. Loaded by whoever may read files; this folder may not. */

@@ -4,7 +4,10 @@ import { z } from "zod";
 export const nameSchema = z
   .string()
   .max(40, "at most 40 characters")
-  .regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/, "lower-case letters, digits and single dashes, a letter first: my-agent");
+  .regex(
+    /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/,
+    "lower-case letters, digits and single dashes, a letter first: my-agent",
+  );
 
 /** An absolute path inside the sandbox, already in its shortest form: no `..`, no `//`, no slash at the end. */
 export const insidePathSchema = z
@@ -12,9 +15,14 @@ export const insidePathSchema = z
   .max(4096, "at most 4096 characters")
   .regex(/^\/(?!\/)[^\0]*$/, "an absolute path inside the sandbox: /sandbox/data")
   .refine(
-    (path) => path === "/" || path.slice(1).split("/").every((part) => part !== "" && part !== "." && part !== ".."),
-    "a path in its shortest form: no `.`, no `..`, no double slash, no slash at the end",
+    (path) =>
+      path === "/" ||
+      path
+        .slice(1)
+        .split("/")
+        .every((part) => part !== "" && part !== "." && part !== ".."),
+    "a path in its shortest form, without `.`, `..`, double slashes or a slash at the end: /sandbox/data",
   );
 
 /** A TCP port. */
-export const portSchema = z.int().min(1, "a port is 1 to 65535").max(65535, "a port is 1 to 65535");
+export const portSchema = z.int().min(1, "a port, 1 to 65535: 8080").max(65535, "a port, 1 to 65535: 8080");

@@ -2,9 +2,7 @@ import { z } from "zod";
 import { networkPoliciesSchema } from "../policy/language.ts";
 import { insidePathSchema } from "./names.ts";
 
-const paths = z
-  .array(insidePathSchema)
-  .max(256, "at most 256 paths");
+const paths = z.array(insidePathSchema).max(256, "at most 256 paths");
 
 /**
  * A policy file, OpenShell's `version: 1`: what may be touched, under which identity, and what may be reached.
@@ -17,7 +15,10 @@ export const policyDocumentSchema = z.strictObject({
       include_workdir: z.boolean().optional().describe("The workspace is writable."),
       read_only: paths.optional().describe("Paths inside the sandbox that may be read and executed."),
       read_write: paths
-        .refine((all) => !all.includes("/"), "the root cannot be writable: name the folders, for example /sandbox")
+        .refine(
+          (all) => !all.includes("/"),
+          "the root cannot be writable: name the folders, for example /sandbox",
+        )
         .optional()
         .describe("Paths inside the sandbox that may also be written."),
     })
@@ -25,7 +26,10 @@ export const policyDocumentSchema = z.strictObject({
     .describe("The files wall. Without it, that of `policies/base.yaml`."),
   landlock: z
     .strictObject({
-      compatibility: z.enum(["best_effort", "hard_requirement"]).describe("What a kernel without Landlock means."),
+      compatibility: z
+        .enum(["best_effort", "hard_requirement"])
+        .optional()
+        .describe("What a kernel without Landlock means."),
     })
     .optional()
     .describe("`walls.files` of the blueprint decides; this may only ask for more."),

@@ -1,0 +1,158 @@
+import { stringify } from "yaml";
+import { z } from "zod";
+import { laterField, laterValue } from "./later.ts";
+import { nearest } from "./nearest.ts";
+import { renderPath, type Finding, type Path } from "./problem.ts";
+import { candidates } from "./candidates.ts";
+import { fieldsOf, notesOf, schemaAt } from "./shape.ts";
+
+type Issue = z.core.$ZodIssue;
+
+/** What `schema` has against `value`, one finding a place, each with the smallest change that satisfies it. */
+export function findings(schema: z.ZodType, value: unknown): Finding[] {
+  const result = schema.safeParse(value, { reportInput: true });
+  if (result.success) return [];
+  const found = new Map<string, Finding>();
+  for (const finding of result.error.issues.flatMap((issue) => explain(schema, issue, []))) {
+    const place = `${renderPath(finding.path)}${finding.key === true ? " key" : ""}`;
+    if (!found.has(place)) found.set(place, finding);
+  }
+  return [...found.values()];
+}
+
+function explain(schema: z.ZodType, issue: Issue, prefix: Path): Finding[] {
+  const path = [...prefix, ...issue.path.map((part) => (typeof part === "symbol" ? String(part) : part))];
+  if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownKey(schema, path, key));
+  if (issue.code === "invalid_union") {
+    const branch = issue.errors.find(
+      (errors) => !errors.some((error) => error.path.length === 0 && isType(error)),
+    );
+    if (branch !== undefined) return branch.flatMap((error) => explain(schema, error, path));
+  }
+  if (issue.code === "invalid_key") {
+    const reason = mustBe(issue.issues[0]?.message ?? issue.message, issue.input);
+    return [
+      {
+        path,
+        key: true,
+        reason: `the name ${reason}`,
+        fix: fixFor(nameOf(schema, path), issue.input, issue),
+      },
+    ];
+  }
+  const field = schemaAt(schema, path);
+  if (issue.input === undefined) return [missing(path, field)];
+  if (issue.code === "invalid_value")
+    return [wrongChoice(path, issue.values.map(String), issue.input, field)];
+  return [{ path, reason: reasonFor(issue), fix: fixFor(field, issue.input, issue) }];
+}
+
+const isType = (issue: Issue): boolean => issue.code === "invalid_type";
+
+function unknownKey(schema: z.ZodType, path: Path, key: string): Finding {
+  const later = laterField(path, key);
+  if (later !== undefined) return { path: [...path, key], key: true, reason: later.reason, fix: later.fix };
+  const valid = fieldsOf(schemaAt(schema, path) ?? schema);
+  const meant = nearest(key, valid);
+  const fix = meant === undefined ? `remove it; the fields here are ${valid.join(", ")}` : `write ${meant}`;
+  return { path: [...path, key], key: true, reason: "unknown field", nearest: meant, fix };
+}
+
+function missing(path: Path, field: z.core.$ZodType | undefined): Finding {
+  const name = String(path.at(-1) ?? "");
+  const example = field === undefined ? undefined : exampleOf(field);
+  const reason = path.length === 0 ? "the file is empty" : "is missing";
+  return { path, reason, fix: `add ${example === undefined ? name : `${name}: ${example}`}` };
+}
+
+function wrongChoice(
+  path: Path,
+  valid: readonly string[],
+  input: unknown,
+  field: z.core.$ZodType | undefined,
+): Finding {
+  const later = laterValue(path, input);
+  if (later !== undefined) return { path, reason: later.reason, fix: later.fix };
+  const named = valid.filter((value) => value !== "");
+  const reason = `must be ${listed(named)}, is ${shown(input)}`;
+  const meant = typeof input === "string" ? nearest(input, named) : undefined;
+  const only = named.length === 1 ? named[0] : undefined;
+  const write =
+    meant ?? only ?? (field === undefined ? undefined : notesOf(field).default?.replaceAll("`", ""));
+  return { path, reason, nearest: meant, fix: `write ${write ?? listed(named)}` };
+}
+
+function reasonFor(issue: Issue): string {
+  if (issue.input === null) return "has no value";
+  if (issue.code === "invalid_type") return `must be ${typeName(issue.expected)}, is ${shown(issue.input)}`;
+  if (issue.code === "invalid_union") {
+    const expected = issue.errors.flat().filter(isType);
+    const names = expected.map((error) => typeName((error as { expected: string }).expected));
+    return `must be ${listed([...new Set(names)])}, is ${shown(issue.input)}`;
+  }
+  return mustBe(issue.message, issue.input);
+}
+
+/** Messages of the schemas read `what it must be: an example`, or `at most …`. */
+function mustBe(message: string, input: unknown): string {
+  const [what] = splitExample(message);
+  return what.startsWith("at ") ? `needs ${what}` : `must be ${what}, is ${shown(input)}`;
+}
+
+function fixFor(field: z.core.$ZodType | undefined, input: unknown, issue: Issue): string {
+  const example = splitExample(issue.message)[1] ?? (field === undefined ? undefined : exampleOf(field));
+  if (field !== undefined) {
+    const fitting = candidates(input).find((candidate) => z.safeParse(field, candidate).success);
+    if (fitting !== undefined) return `write ${written(fitting)}`;
+  }
+  if (input === null)
+    return `give it a value${example === undefined ? "" : `, for example ${example}`}, or remove it`;
+  if (example !== undefined) return `write, for example, ${example}`;
+  const [what] = splitExample(issue.message);
+  if (issue.code === "invalid_type") return `write ${typeName(issue.expected)}`;
+  return what.startsWith("at most") ? `shorten it: ${what}` : `write ${what}`;
+}
+
+/** The schema of a record's names. */
+function nameOf(schema: z.ZodType, path: Path): z.core.$ZodType | undefined {
+  const record = schemaAt(schema, path.slice(0, -1));
+  const inner = record instanceof z.core.$ZodOptional ? record._zod.def.innerType : record;
+  return inner instanceof z.core.$ZodRecord ? inner._zod.def.keyType : undefined;
+}
+
+function exampleOf(field: z.core.$ZodType): string | undefined {
+  return notesOf(field).examples?.[0];
+}
+
+function splitExample(message: string): readonly [string, string | undefined] {
+  const at = message.indexOf(": ");
+  return at < 0 ? [message, undefined] : [message.slice(0, at), message.slice(at + 2)];
+}
+
+function typeName(expected: string): string {
+  const names: Record<string, string> = {
+    string: "text",
+    number: "a number",
+    int: "a whole number",
+    boolean: "true or false",
+    array: "a list",
+    object: "fields",
+    record: "fields",
+  };
+  return names[expected] ?? expected;
+}
+
+function shown(input: unknown): string {
+  if (Array.isArray(input)) return input.length === 0 ? "an empty list" : "a list";
+  if (typeof input === "object" && input !== null)
+    return Object.keys(input).length === 0 ? "empty" : "fields";
+  const text = JSON.stringify(input);
+  return text.length > 60 ? `${text.slice(0, 57)}…"` : text;
+}
+
+const listed = (names: readonly string[]): string =>
+  names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} or ${names.at(-1) ?? ""}`;
+
+/** A value as it stands in YAML, on one line. */
+const written = (value: unknown): string =>
+  stringify(value, { collectionStyle: "flow", lineWidth: 0, flowCollectionPadding: false }).trimEnd();

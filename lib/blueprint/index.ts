@@ -1,0 +1,16 @@
+export type * from "./blueprint.ts";
+export { canonicalJson, digestOf, digestOfText } from "./canonical.ts";
+export { examineText, readText, type Examined } from "./described.ts";
+export { NVIDIA_MODEL, ROUTE_TIMEOUT } from "./inference.ts";
+export { nameSchema } from "./names.ts";
+export { nearest } from "./nearest.ts";
+export { examineBlueprint, parseBlueprint, type ExaminedBlueprint } from "./parse.ts";
+export { policyDocumentSchema, type PolicyDocument } from "./policy-document.ts";
+export { presetSchema, readPolicy, readPreset, readSeccomp } from "./preset.ts";
+export { positionOf, problemsError, renderPath, type Finding, type Path, type Problem } from "./problem.ts";
+export { bytesOf, secondsOf } from "./quantities.ts";
+export { blueprintDigest, environmentDigest, resolve, WORKSPACE } from "./resolve.ts";
+export type { Files, ResolvedAgent, ResolvedBlueprint, ResolvedRuns } from "./resolve.ts";
+export { blueprintSchema, type BlueprintDocument } from "./schema.ts";
+export { seccompProfileSchema, type SeccompProfileDocument } from "./seccomp.ts";
+export { warningsOf } from "./warnings.ts";

@@ -1,0 +1,149 @@
+import { NacreError } from "../error.ts";
+import type { NetworkPolicies } from "../policy/language.ts";
+import type {
+  AgentSpec,
+  Blueprint,
+  Catalogue,
+  IsolationLevel,
+  Overlay,
+  ResourcesSpec,
+  Restart,
+} from "./blueprint.ts";
+import type { RouteSpec, Runs, Walls } from "./blueprint.ts";
+import { digestOf } from "./canonical.ts";
+import { nearest } from "./nearest.ts";
+import { mergeRules } from "./rules.ts";
+import type { SeccompProfileDocument } from "./seccomp.ts";
+
+/** A blueprint with nothing left to look up: the whole that runs. */
+export interface ResolvedBlueprint {
+  readonly agents: Readonly<Record<string, ResolvedAgent>>;
+}
+
+export interface ResolvedAgent {
+  readonly runs: ResolvedRuns;
+  /** Absolute paths inside the sandbox. */
+  readonly files: Files;
+  readonly network: NetworkPolicies;
+  /** Rule id to the preset that brought it. Not part of what runs. */
+  readonly presetOf: Readonly<Record<string, string>>;
+  readonly inference: RouteSpec | null;
+  readonly isolation: IsolationLevel;
+  readonly walls: Walls;
+  readonly seccomp: SeccompProfileDocument;
+  readonly resources: ResourcesSpec;
+  readonly persist: readonly string[];
+  readonly ports: readonly number[];
+  readonly restart: Restart;
+}
+
+export type ResolvedRuns =
+  | { readonly kind: "kit"; readonly kit: string; readonly version: string; readonly lock: string }
+  | Extract<Runs, { kind: "command" }>;
+
+export interface Files {
+  readonly readOnly: readonly string[];
+  readonly readWrite: readonly string[];
+}
+
+/** Where the workspace is inside. */
+export const WORKSPACE = "/sandbox";
+
+/** Looks presets and kits up and merges the rules. Throws `NacreError` where a name is unknown or two rules conflict. */
+export function resolve(blueprint: Blueprint, catalogue: Catalogue): ResolvedBlueprint {
+  const agents = Object.entries(blueprint.agents).map(
+    ([name, agent]) => [name, resolveAgent(name, agent, catalogue)] as const,
+  );
+  return { agents: Object.fromEntries(agents.sort(([a], [b]) => (a < b ? -1 : 1))) };
+}
+
+function resolveAgent(name: string, agent: AgentSpec, catalogue: Catalogue): ResolvedAgent {
+  const subject = `agent ${name}`;
+  const presets = agent.presets.map((preset) => entry(catalogue.presets, preset, "preset", subject));
+  const merged = mergeRules(agent.policy.network_policies ?? {}, presets);
+  const [conflict] = merged.conflicts;
+  if (conflict !== undefined) {
+    throw new NacreError({
+      code: "rule_conflict",
+      subject,
+      message: `the preset ${conflict.preset} and ${conflict.other} both have a rule ${conflict.rule}, and they differ`,
+      hint: `give the rule in ${conflict.other} another name`,
+    });
+  }
+  return {
+    runs: resolveRuns(agent.runs, catalogue, subject),
+    files: filesOf(agent.policy.filesystem_policy ?? catalogue.base.filesystem_policy ?? {}),
+    network: merged.rules,
+    presetOf: merged.presets,
+    inference: agent.inference,
+    isolation: agent.isolation,
+    walls: agent.walls,
+    seccomp: agent.seccomp ?? catalogue.seccomp,
+    resources: agent.resources,
+    persist: sorted(agent.persist),
+    ports: [...new Set(agent.ports)].sort((a, b) => a - b),
+    restart: agent.restart,
+  };
+}
+
+function resolveRuns(runs: Runs, catalogue: Catalogue, subject: string): ResolvedRuns {
+  if (runs.kind === "command") return runs;
+  const { version, lock } = entry(catalogue.kits, runs.kit, "kit", subject);
+  return { kind: "kit", kit: runs.kit, version, lock };
+}
+
+function entry<T>(entries: Readonly<Record<string, T>>, name: string, what: string, subject: string): T {
+  const found = Object.hasOwn(entries, name) ? entries[name] : undefined;
+  if (found !== undefined) return found;
+  const meant = nearest(name, Object.keys(entries));
+  throw new NacreError({
+    code: `unknown_${what}`,
+    subject,
+    message: `there is no ${what} ${name}`,
+    hint: meant === undefined ? `the ${what}s are ${Object.keys(entries).join(", ")}` : `write ${meant}`,
+  });
+}
+
+type FilesystemPolicy = NonNullable<AgentSpec["policy"]["filesystem_policy"]>;
+
+function filesOf(policy: FilesystemPolicy): Files {
+  const readWrite = [...(policy.read_write ?? []), ...(policy.include_workdir === true ? [WORKSPACE] : [])];
+  return { readOnly: sorted(policy.read_only ?? []), readWrite: sorted(readWrite) };
+}
+
+const sorted = (items: readonly string[]): string[] => [...new Set(items)].sort();
+
+/**
+ * The digest of what runs, wherever it runs: promotion carries it from environment to environment. Names and order of
+ * writing, comments, labels, and defaults that are written out do not change it.
+ */
+export function blueprintDigest(resolved: ResolvedBlueprint): string {
+  const agents = Object.entries(resolved.agents).map(([name, agent]) => {
+    const { presetOf: _presetOf, seccomp, ...runs } = agent;
+    return [name, { ...runs, seccomp: normalProfile(seccomp) }];
+  });
+  return digestOf({ apiVersion: "nacre.dev/v1", agents: Object.fromEntries(agents) as unknown });
+}
+
+/** Comments go; the order of entries stays, the order of names within one does not. */
+function normalProfile(profile: SeccompProfileDocument): SeccompProfileDocument {
+  const syscalls = profile.syscalls.map(({ comment: _comment, names, ...rest }) => ({
+    ...rest,
+    names: sorted(names),
+  }));
+  return { ...profile, syscalls };
+}
+
+/** The digest that plans and approvals are bound to: the blueprint's, and what this environment adds to it. */
+export function environmentDigest(of: {
+  readonly blueprint: string;
+  readonly environment: string;
+  readonly target: unknown;
+  readonly overlay: Overlay;
+}): string {
+  const agents = Object.entries(of.overlay.agents ?? {}).map(([name, { ports = {}, resources = {} }]) => [
+    name,
+    { ports, resources },
+  ]);
+  return digestOf({ ...of, overlay: { agents: Object.fromEntries(agents) as unknown } });
+}

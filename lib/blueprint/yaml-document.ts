@@ -1,0 +1,205 @@
+import {
+  isAlias,
+  isMap,
+  isNode,
+  isPair,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseAllDocuments,
+  visit,
+  type Document,
+  type YAMLError,
+} from "yaml";
+import { renderPath, type Finding, type Path, type Problem } from "./problem.ts";
+
+/** A file larger than this is not a description that a person reviews. */
+const LARGEST = 1024 * 1024;
+
+/** A YAML file that was read strictly: plain data, and where each part of it stands. */
+export interface YamlDocument {
+  readonly value: unknown;
+  /** Gives a finding its line and column. */
+  locate(finding: Finding): Problem;
+}
+
+export type YamlReading =
+  | { readonly document: YamlDocument; readonly problems: readonly [] }
+  | { readonly document?: undefined; readonly problems: readonly Problem[] };
+
+/**
+ * Reads one YAML 1.2 document (JSON is one too). Refused, because a reviewer would see something else than what runs:
+ * duplicate keys, anchors, aliases, merge keys, tags, directives, keys that are not text, several documents.
+ */
+export function readYaml(text: string, file: string): YamlReading {
+  const lines = new LineCounter();
+  const problem = (offset: number, path: string, reason: string, fix: string): Problem => {
+    const { line, col } = lines.linePos(offset);
+    return { file, line: Math.max(line, 1), column: Math.max(col, 1), path, reason, fix };
+  };
+  if (Buffer.byteLength(text) > LARGEST) {
+    return {
+      problems: [{ file, line: 1, column: 1, path: "", reason: "larger than 1 MiB", fix: "split it up" }],
+    };
+  }
+  const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, merge: false });
+  const [document, second] = documents;
+  if (document === undefined || (document.contents === null && document.errors.length === 0)) {
+    return { problems: [problem(0, "", "the file is empty", "write the fields that it shall have")] };
+  }
+  if (document.errors.length > 0) {
+    const problems = document.errors.map((error) => {
+      const { reason, fix } = syntaxProblem(error);
+      return problem(error.pos[0], pathAt(document, error.pos[0]), reason, fix);
+    });
+    return { problems };
+  }
+  if (second !== undefined) {
+    const start = second.range[0];
+    return {
+      problems: [problem(start, "", "a second document in one file", "remove everything from `---` on")],
+    };
+  }
+  const forbidden = forbiddenParts(document).map(({ at, reason, fix }) =>
+    problem(at, pathAt(document, at), reason, fix),
+  );
+  if (forbidden.length > 0) return { problems: forbidden };
+  const value: unknown = document.toJS();
+  return {
+    document: {
+      value,
+      locate: (finding) => ({
+        ...problem(offsetOf(document, finding), renderPath(finding.path), finding.reason, finding.fix),
+        nearest: finding.nearest,
+      }),
+    },
+    problems: [],
+  };
+}
+
+interface Forbidden {
+  readonly at: number;
+  readonly reason: string;
+  readonly fix: string;
+}
+
+function forbiddenParts(document: Document.Parsed): Forbidden[] {
+  const found: Forbidden[] = [];
+  const directives = document.directives;
+  if (directives.yaml.explicit === true || Object.keys(directives.tags).some((handle) => handle !== "!!")) {
+    found.push({ at: 0, reason: "a directive", fix: "remove the line that starts with %" });
+  }
+  visit(document, {
+    Node: (_key, node) => {
+      const at = node.range?.[0] ?? 0;
+      if (isAlias(node)) {
+        found.push({ at, reason: "an alias (*name)", fix: "write the value out" });
+        return;
+      }
+      if (node.anchor !== undefined)
+        found.push({ at, reason: "an anchor (&name)", fix: `remove &${node.anchor}` });
+      if (node.tag !== undefined && isExplicitTag(node)) {
+        found.push({ at, reason: `a tag (${node.tag})`, fix: "remove the tag" });
+      }
+    },
+    Pair: (_key, pair) => {
+      const key: unknown = pair.key;
+      const at = (isNode(key) ? key.range?.[0] : undefined) ?? 0;
+      if (isAlias(key)) return;
+      if (!isScalar(key) || typeof key.value !== "string") {
+        const written = isScalar(key) ? String(key.value) : undefined;
+        const fix = written === undefined ? "use text as the key" : `write "${written}":`;
+        found.push({ at, reason: "a key that is not text", fix });
+      } else if (key.value === "<<") {
+        found.push({ at, reason: "a merge key (<<)", fix: "write the fields out" });
+      } else if (key.value === "__proto__") {
+        found.push({ at, reason: "a key that no field can have", fix: "remove it" });
+      }
+    },
+  });
+  return found.sort((a, b) => a.at - b.at);
+}
+
+/** `toJS` fills `tag` only for tags that stand in the text, but for collections it may be the implicit one. */
+function isExplicitTag(node: { readonly tag?: string }): boolean {
+  return node.tag !== "tag:yaml.org,2002:map" && node.tag !== "tag:yaml.org,2002:seq";
+}
+
+function syntaxProblem(error: YAMLError): { reason: string; fix: string } {
+  switch (error.code) {
+    case "DUPLICATE_KEY":
+      return { reason: "this key stands here twice", fix: "remove one of the two" };
+    case "TAB_AS_INDENT":
+      return { reason: "a tab as indentation", fix: "indent with spaces" };
+    case "BAD_INDENT":
+      return { reason: error.message, fix: "indent it like its neighbours" };
+    case "MISSING_CHAR":
+      return { reason: error.message, fix: "add the missing character" };
+    case "BAD_SCALAR_START":
+      return { reason: error.message, fix: "put the value in quotes" };
+    case "BLOCK_AS_IMPLICIT_KEY":
+    case "MULTILINE_IMPLICIT_KEY":
+      return { reason: error.message, fix: "check the indentation, or put a value with `: ` in quotes" };
+    default:
+      return { reason: error.message, fix: "correct the YAML here" };
+  }
+}
+
+/** The path of the key or value that starts at `offset`, or of the smallest that holds it. */
+function pathAt(document: Document.Parsed, offset: number): string {
+  const path: (string | number)[] = [];
+  let node: unknown = document.contents;
+  for (;;) {
+    if (isMap(node)) {
+      const pair = node.items.findLast((item) => startOf(item.key) <= offset);
+      if (pair === undefined || !isScalar(pair.key)) break;
+      path.push(String(pair.key.value));
+      if (startOf(pair.value) > offset) break;
+      node = pair.value;
+    } else if (isSeq(node)) {
+      const index = node.items.findLastIndex((item) => startOf(item) <= offset);
+      if (index < 0) break;
+      path.push(index);
+      node = node.items[index];
+    } else break;
+  }
+  return renderPath(path);
+}
+
+/** Where a finding points: the key, the value, or (what is missing) the nearest thing around it that exists. */
+function offsetOf(document: Document.Parsed, finding: Finding): number {
+  let node: unknown = document.contents;
+  let offset = startOf(node);
+  for (const [index, part] of finding.path.entries()) {
+    const last = index === finding.path.length - 1;
+    if (isMap(node)) {
+      const pair = node.items.find((item) => isScalar(item.key) && item.key.value === part);
+      if (pair === undefined) return offset;
+      const [key, value] = [startOf(pair.key), startOf(pair.value)];
+      node = pair.value;
+      // A block's own start is its first field; the key above it is what a person looks for.
+      const block = (isMap(node) || isSeq(node)) && node.flow !== true;
+      offset = (last && finding.key === true) || block || !Number.isFinite(value) ? key : value;
+    } else if (isSeq(node) && typeof part === "number") {
+      node = node.items[part];
+      if (node === undefined) return offset;
+      offset = startOf(node);
+    } else return offset;
+  }
+  return offset;
+}
+
+function startOf(node: unknown): number {
+  if (isPair(node)) return startOf(node.key);
+  return isNode(node) && node.range ? node.range[0] : Number.POSITIVE_INFINITY;
+}
+
+/** The value at a path of plain data, or `undefined`. */
+export function valueAt(value: unknown, path: Path): unknown {
+  let at: unknown = value;
+  for (const part of path) {
+    if (typeof at !== "object" || at === null || !Object.hasOwn(at, part)) return undefined;
+    at = (at as Record<string | number, unknown>)[part];
+  }
+  return at;
+}
