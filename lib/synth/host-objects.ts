@@ -74,6 +74,9 @@ export const sandboxSchema = z.strictObject({
 });
 export type HostSandbox = z.infer<typeof sandboxSchema>;
 
+/** What reaches a running sandbox; a change of anything else stops its agent and starts it anew. */
+export const liveInputs = ["network", "digests"] as const satisfies readonly (keyof HostSandbox)[];
+
 /** `environment/name`: deterministic, so that a create which was interrupted is found again. */
 export const idOf = (of: { readonly environment: string; readonly name: string }): string =>
   `${of.environment}/${of.name}`;

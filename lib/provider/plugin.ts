@@ -1,0 +1,18 @@
+import type { Machine } from "./machine.ts";
+import { serve } from "./serve.ts";
+
+/**
+ * A provider plugin as the engine starts one: the engine's address is the last argument, the port that we listen on is
+ * the first line of stdout, and stdin stays open for as long as the engine lives. However the engine ends, we end too;
+ * what it had asked for goes on in the daemon, and is found again by its id.
+ */
+export async function runPlugin(machine: Machine, args: readonly string[]): Promise<void> {
+  process.stdin.resume().on("end", () => process.exit(0));
+  // An interrupt of the terminal's group is for the engine: it says Cancel, and ends us when it is done.
+  process.on("SIGINT", () => undefined);
+  const port = await serve(
+    machine,
+    args.findLast((arg) => !arg.startsWith("-")),
+  );
+  process.stdout.write(`${port}\n`);
+}
