@@ -1,4 +1,10 @@
-import { createHash, generateKeyPairSync, type KeyObject, createPrivateKey, createPublicKey } from "node:crypto";
+import {
+  createHash,
+  generateKeyPairSync,
+  type KeyObject,
+  createPrivateKey,
+  createPublicKey,
+} from "node:crypto";
 import { AsnConvert } from "@peculiar/asn1-schema";
 import * as asn from "@peculiar/asn1-x509";
 import { commonName, extension, signCertificate } from "./certificate.ts";

@@ -1,0 +1,102 @@
+import { classify } from "./address-class.ts";
+import { type Cidr, contains, type IpAddress, parseCidr, unmapped } from "./address.ts";
+import type { Denied, Destination } from "./decision.ts";
+import { hostPatternProblem, parseHostPattern } from "./host-pattern.ts";
+import { NacreError } from "../error.ts";
+
+declare const checked: unique symbol;
+
+/** An address that passed the guard. Only `guard()` makes one, and dialling takes nothing else. */
+export type CheckedAddress = IpAddress & { readonly [checked]: true };
+
+/** The operator's word that a name may answer from addresses that are not public, at one port. */
+export interface Grant {
+  readonly host: string;
+  readonly port: number;
+  readonly cidr: Cidr;
+}
+
+/** Reads grants as `host.yaml` has them. The name is exact; a bad one is an error, never ignored. */
+export function readGrants(
+  written: readonly { readonly host: string; readonly cidr: string; readonly port: number }[],
+): Grant[] {
+  return written.map(({ host, cidr, port }) => {
+    const pattern = parseHostPattern(host);
+    if ("reason" in pattern || (pattern.kind !== "name" && pattern.kind !== "address")) {
+      throw badGrant(host, hostPatternProblem(host)?.reason ?? "a grant takes no wildcard", "name one host");
+    }
+    const block = parseCidr(cidr);
+    if (block === undefined) {
+      throw badGrant(
+        host,
+        `"${cidr}" is not a block of addresses`,
+        "write one as 10.1.2.3/32, no bits set behind it",
+      );
+    }
+    return { host: pattern.text, port, cidr: block };
+  });
+}
+
+/**
+ * All of the answers, or none: a name that answers with a public and a private address is refused whole, since that is
+ * what rebinding looks like. The host's own addresses are never public, whatever block they are from. A grant that
+ * is wider than one address does not reach a metadata service.
+ */
+export function guard(
+  where: Destination,
+  answers: readonly IpAddress[],
+  world: { readonly own: readonly IpAddress[]; readonly grants: readonly Grant[] },
+): readonly CheckedAddress[] | Denied {
+  const addresses = answers.map(unmapped);
+  for (const address of addresses) {
+    const found = world.own.some((own) => same(unmapped(own), address)) ? "own" : classify(address);
+    if (found === "public" || isGranted(where, address, found, world.grants)) continue;
+    return refused(where, address, found);
+  }
+  return addresses as CheckedAddress[];
+}
+
+function isGranted(where: Destination, address: IpAddress, found: string, grants: readonly Grant[]): boolean {
+  return grants.some(
+    (grant) =>
+      grant.host === where.host &&
+      grant.port === where.port &&
+      contains(grant.cidr, address) &&
+      (found !== "metadata" || grant.cidr.bits === (address.family === 4 ? 32 : 128)),
+  );
+}
+
+function refused(where: Destination, address: IpAddress, found: string): Denied {
+  const kind = found === "own" ? "an address of this host" : `${article(found)} ${found} address`;
+  const grant = {
+    host: where.host,
+    cidr: `${address.text}/${address.family === 4 ? 32 : 128}`,
+    port: where.port,
+  };
+  return {
+    verdict: "deny",
+    layer: "address",
+    reason:
+      where.host === address.text
+        ? `${address.text} is ${kind}`
+        : `${where.host} answers with ${address.text}, ${kind}`,
+    fix: {
+      text:
+        "if that is your own network, the operator grants it in host.yaml: " +
+        `grants: [{ host: ${grant.host}, cidr: ${grant.cidr}, port: ${grant.port} }]`,
+      grant,
+    },
+  };
+}
+
+function same(a: IpAddress, b: IpAddress): boolean {
+  return a.family === b.family && a.value === b.value;
+}
+
+function article(word: string): string {
+  return /^[aeiou]/.test(word) ? "an" : "a";
+}
+
+function badGrant(host: string, message: string, hint: string): NacreError {
+  return new NacreError({ code: "grant_invalid", subject: `grant ${host}`, message, hint });
+}
