@@ -13,7 +13,11 @@ export function checkDocument(document: BlueprintDocument, catalogue: Catalogue)
   const found: Finding[] = [];
   for (const [name, agent] of Object.entries(document.agents)) {
     const path = ["agents", name];
-    found.push(...checkAgent(agent, path, catalogue));
+    found.push(...checkAgent(agent, path), ...checkNames(agent, path, catalogue));
+    if (agent.isolation !== undefined && agent.isolation !== "kernel") {
+      const later = notYet(`no target runs ${agent.isolation} yet`, "write isolation: kernel, or remove it");
+      found.push({ path: [...path, "isolation"], ...later });
+    }
     if (agent.inference !== undefined && !Object.hasOwn(routes, agent.inference)) {
       found.push(unknownName([...path, "inference"], "route", agent.inference, Object.keys(routes)));
     }
@@ -24,11 +28,7 @@ export function checkDocument(document: BlueprintDocument, catalogue: Catalogue)
       if (Object.hasOwn(providers, provider)) continue;
       found.push(unknownName([...path, "try", index], "provider", provider, Object.keys(providers)));
     }
-    const [first = "", second] = route.try;
-    if (second !== undefined) {
-      const later = notYet("a route falls back to no second provider", `keep one: try: [${first}]`);
-      found.push({ path: [...path, "try", 1], ...later });
-    }
+    found.push(...checkTry(route.try, path));
     if (route.budget !== undefined) {
       found.push({
         path: [...path, "budget"],
@@ -50,7 +50,16 @@ export function checkDocument(document: BlueprintDocument, catalogue: Catalogue)
   return found;
 }
 
-function checkAgent(agent: AgentDocument, path: Path, catalogue: Catalogue): Finding[] {
+/** Only one provider is asked yet: a second would be named and never used. */
+export function checkTry(names: readonly string[], path: Path): Finding[] {
+  const [first = "", second] = names;
+  if (second === undefined) return [];
+  const later = notYet("a route falls back to no second provider", `keep one: try: [${first}]`);
+  return [{ path: [...path, "try", 1], ...later }];
+}
+
+/** What holds for an agent whatever is known by name. */
+export function checkAgent(agent: AgentDocument, path: Path): Finding[] {
   const found: Finding[] = [];
   if (agent.kit !== undefined && agent.command !== undefined) {
     const fix = "remove one of the two";
@@ -63,15 +72,8 @@ function checkAgent(agent: AgentDocument, path: Path, catalogue: Catalogue): Fin
       fix: "add kit: openclaw, or command: [node, server.js]",
     });
   }
-  if (agent.kit !== undefined && !Object.hasOwn(catalogue.kits, agent.kit)) {
-    found.push(unknownName([...path, "kit"], "kit", agent.kit, Object.keys(catalogue.kits)));
-  }
-  found.push(...checkEnvironmentVariables(agent, path), ...checkPresets(agent, path, catalogue));
+  found.push(...checkEnvironmentVariables(agent, path), ...checkTwice(agent, path));
   if (typeof agent.policy === "object") found.push(...ruleFindings(agent.policy, [...path, "policy"]));
-  if (agent.isolation !== undefined && agent.isolation !== "kernel") {
-    const later = notYet(`no target runs ${agent.isolation} yet`, "write isolation: kernel, or remove it");
-    found.push({ path: [...path, "isolation"], ...later });
-  }
   return [...found, ...checkResources(agent, path)];
 }
 
@@ -118,17 +120,31 @@ function looksSecret(name: string): boolean {
   );
 }
 
-function checkPresets(agent: AgentDocument, path: Path, catalogue: Catalogue): Finding[] {
-  const known = Object.keys(catalogue.presets);
-  return (agent.presets ?? []).flatMap((name, index): Finding[] => {
+function checkTwice(agent: AgentDocument, path: Path): Finding[] {
+  const lists = { presets: agent.presets ?? [], ports: agent.ports ?? [], persist: agent.persist ?? [] };
+  return Object.entries(lists).flatMap(([field, list]: [string, readonly (string | number)[]]) =>
+    list.flatMap((item, index) => {
+      if (list.indexOf(item) === index) return [];
+      return [
+        { path: [...path, field, index], reason: `${item} is named twice`, fix: "remove one of the two" },
+      ];
+    }),
+  );
+}
+
+/** Names that are looked up in the catalogue. */
+function checkNames(agent: AgentDocument, path: Path, { kits, presets }: Catalogue): Finding[] {
+  const found: Finding[] = [];
+  if (agent.kit !== undefined && !Object.hasOwn(kits, agent.kit)) {
+    found.push(unknownName([...path, "kit"], "kit", agent.kit, Object.keys(kits)));
+  }
+  for (const [index, name] of (agent.presets ?? []).entries()) {
+    if (Object.hasOwn(presets, name)) continue;
     const here = [...path, "presets", index];
-    if (agent.presets?.indexOf(name) !== index) {
-      return [{ path: here, reason: `${name} is named twice`, fix: "remove one of the two" }];
-    }
-    if (Object.hasOwn(catalogue.presets, name)) return [];
     const later = laterPreset(name);
-    return [later === undefined ? unknownName(here, "preset", name, known) : { path: here, ...later }];
-  });
+    found.push(later ? { path: here, ...later } : unknownName(here, "preset", name, Object.keys(presets)));
+  }
+  return found;
 }
 
 function unknownName(path: Path, what: string, written: string, valid: readonly string[]): Finding {
@@ -139,7 +155,8 @@ function unknownName(path: Path, what: string, written: string, valid: readonly 
   return { path, reason: `there is no ${what} ${written}`, nearest: meant, fix };
 }
 
-function checkProvider(provider: ProviderDocument, path: Path): Finding[] {
+/** What a provider needs, and what it must not have. */
+export function checkProvider(provider: ProviderDocument, path: Path): Finding[] {
   const found: Finding[] = [];
   if (provider.kind === "demo") {
     for (const field of ["endpoint", "credential"] as const) {

@@ -1,9 +1,9 @@
 import { stringify } from "yaml";
 import { z } from "zod";
+import { candidates } from "./candidates.ts";
 import { laterField, laterValue } from "./later.ts";
 import { nearest } from "./nearest.ts";
 import { renderPath, type Finding, type Path } from "./problem.ts";
-import { candidates } from "./candidates.ts";
 import { fieldsOf, notesOf, schemaAt } from "./shape.ts";
 
 type Issue = z.core.$ZodIssue;
@@ -90,26 +90,42 @@ function reasonFor(issue: Issue): string {
     const names = expected.map((error) => typeName((error as { expected: string }).expected));
     return `must be ${listed([...new Set(names)])}, is ${shown(issue.input)}`;
   }
-  return mustBe(issue.message, issue.input);
+  return mustBe(messageOf(issue), issue.input);
 }
 
-/** Messages of the schemas read `what it must be: an example`, or `at most …`. */
+/** Messages that say what a value must be, as opposed to those that say what is wrong with it. */
+const MUST_BE = /^(an? |at |more |lower-case )/;
+
 function mustBe(message: string, input: unknown): string {
-  const [what] = splitExample(message);
+  const [what] = splitFix(message);
+  if (!MUST_BE.test(what)) return what;
   return what.startsWith("at ") ? `needs ${what}` : `must be ${what}, is ${shown(input)}`;
 }
 
+/** A schema's own message; where it has none, what it measures. */
+function messageOf(issue: Issue): string {
+  const own = !/^(Too (big|small)|Invalid) /.test(issue.message.replace(":", " "));
+  if (own) return issue.message;
+  if (issue.code === "too_big") return `at most ${issue.maximum}`;
+  if (issue.code !== "too_small") return issue.message;
+  return issue.origin === "string" || issue.origin === "array"
+    ? "must not be empty"
+    : `at least ${issue.minimum}`;
+}
+
 function fixFor(field: z.core.$ZodType | undefined, input: unknown, issue: Issue): string {
-  const example = splitExample(issue.message)[1] ?? (field === undefined ? undefined : exampleOf(field));
+  const [what, said] = splitFix(messageOf(issue));
+  if (said !== undefined && !MUST_BE.test(what)) return said;
   if (field !== undefined) {
     const fitting = candidates(input).find((candidate) => z.safeParse(field, candidate).success);
     if (fitting !== undefined) return `write ${written(fitting)}`;
   }
+  const example = said ?? (field === undefined ? undefined : exampleOf(field));
   if (input === null)
     return `give it a value${example === undefined ? "" : `, for example ${example}`}, or remove it`;
   if (example !== undefined) return `write, for example, ${example}`;
-  const [what] = splitExample(issue.message);
   if (issue.code === "invalid_type") return `write ${typeName(issue.expected)}`;
+  if (what === "must not be empty") return "write a value, or remove it";
   return what.startsWith("at most") ? `shorten it: ${what}` : `write ${what}`;
 }
 
@@ -124,9 +140,10 @@ function exampleOf(field: z.core.$ZodType): string | undefined {
   return notesOf(field).examples?.[0];
 }
 
-function splitExample(message: string): readonly [string, string | undefined] {
-  const at = message.indexOf(": ");
-  return at < 0 ? [message, undefined] : [message.slice(0, at), message.slice(at + 2)];
+/** Messages read `what it must be: an example`, or `what is wrong: the fix`. Quoted text may hold colons too. */
+function splitFix(message: string): readonly [string, string | undefined] {
+  const at = /: (?=[^"]*("[^"]*"[^"]*)*$)/.exec(message)?.index;
+  return at === undefined ? [message, undefined] : [message.slice(0, at), message.slice(at + 2)];
 }
 
 function typeName(expected: string): string {

@@ -1,9 +1,12 @@
 export type * from "./blueprint.ts";
 export { canonicalJson, digestOf, digestOfText } from "./canonical.ts";
 export { examineText, readText, type Examined } from "./described.ts";
-export { NVIDIA_MODEL, ROUTE_TIMEOUT } from "./inference.ts";
+export { checkAgent, checkProvider, checkTry } from "./checks.ts";
+export { findings } from "./explain.ts";
+export { NVIDIA_MODEL, providerOf, ROUTE_TIMEOUT } from "./inference.ts";
 export { nameSchema } from "./names.ts";
 export { nearest } from "./nearest.ts";
+export { misfits, overlaySchema, readOverlay } from "./overlay.ts";
 export { examineBlueprint, parseBlueprint, type ExaminedBlueprint } from "./parse.ts";
 export { policyDocumentSchema, type PolicyDocument } from "./policy-document.ts";
 export { presetSchema, readPolicy, readPreset, readSeccomp } from "./preset.ts";
@@ -11,6 +14,7 @@ export { positionOf, problemsError, renderPath, type Finding, type Path, type Pr
 export { bytesOf, secondsOf } from "./quantities.ts";
 export { blueprintDigest, environmentDigest, resolve, WORKSPACE } from "./resolve.ts";
 export type { Files, ResolvedAgent, ResolvedBlueprint, ResolvedRuns } from "./resolve.ts";
-export { blueprintSchema, type BlueprintDocument } from "./schema.ts";
+export { agentSchema, blueprintSchema, type AgentDocument, type BlueprintDocument } from "./schema.ts";
+export { mergeRules } from "./rules.ts";
 export { seccompProfileSchema, type SeccompProfileDocument } from "./seccomp.ts";
 export { warningsOf } from "./warnings.ts";

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { ProviderSpec } from "./blueprint.ts";
 import { nameSchema } from "./names.ts";
 import { durationSchema } from "./quantities.ts";
 
@@ -70,3 +71,20 @@ export const inferenceSchema = z.strictObject({
     .describe("Routes by name; an agent names the one that answers `https://inference.local/v1`."),
   providers: z.record(nameSchema, providerSchema).optional().describe("Inference providers by name."),
 });
+
+/** A provider with its defaults written out. */
+export function providerOf(name: string, provider: ProviderDocument): ProviderSpec {
+  const { kind, endpoint, credential } = provider;
+  return {
+    name,
+    kind,
+    model: provider.model ?? (kind === "nvidia" ? NVIDIA_MODEL : kind),
+    ...(endpoint === undefined ? {} : { endpoint: baseUrl(endpoint) }),
+    ...(credential === undefined ? {} : { credential }),
+    trusted: provider.trusted ?? false,
+  };
+}
+
+/** One spelling for one base URL; what is no URL stays as it is, for the checks to refuse. */
+const baseUrl = (written: string): string =>
+  URL.canParse(written) ? new URL(written).href.replace(/\/$/, "") : written;

@@ -1,8 +1,8 @@
 import type { NacreError } from "../error.ts";
-import type { AgentSpec, Blueprint, ProviderSpec, RouteSpec, Sources } from "./blueprint.ts";
+import type { AgentSpec, Blueprint, RouteSpec, Sources } from "./blueprint.ts";
 import { checkDocument } from "./checks.ts";
 import { examineText } from "./described.ts";
-import { NVIDIA_MODEL, ROUTE_TIMEOUT, type ProviderDocument, type RouteDocument } from "./inference.ts";
+import { providerOf, ROUTE_TIMEOUT, type ProviderDocument, type RouteDocument } from "./inference.ts";
 import { policyDocumentSchema, type PolicyDocument } from "./policy-document.ts";
 import { problemsError, type Path, type Problem } from "./problem.ts";
 import { bytesOf, secondsOf } from "./quantities.ts";
@@ -149,18 +149,6 @@ function routeOf(route: RouteDocument, providers: Readonly<Record<string, Provid
     return provider === undefined ? [] : [providerOf(name, provider)];
   });
   return { try: tried, timeoutSeconds: secondsOf(route.timeout ?? ROUTE_TIMEOUT) ?? 0 };
-}
-
-function providerOf(name: string, provider: ProviderDocument): ProviderSpec {
-  const { kind, endpoint, credential } = provider;
-  return {
-    name,
-    kind,
-    model: provider.model ?? (kind === "nvidia" ? NVIDIA_MODEL : kind),
-    ...(endpoint === undefined ? {} : { endpoint: new URL(endpoint).href.replace(/\/$/, "") }),
-    ...(credential === undefined ? {} : { credential }),
-    trusted: provider.trusted ?? false,
-  };
 }
 
 /** The same keys in order, other values. */

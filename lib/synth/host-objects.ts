@@ -66,9 +66,7 @@ export const sandboxSchema = z.strictObject({
     pids: z.int().positive().optional(),
   }),
   /** Ports published on the host's loopback; `outside: 0` takes a free one, which is then kept. */
-  ports: z.array(
-    z.strictObject({ inside: z.int().min(1).max(65535), outside: z.int().min(0).max(65535) }),
-  ),
+  ports: z.array(z.strictObject({ inside: z.int().min(1).max(65535), outside: z.int().min(0).max(65535) })),
   restart: z.enum(["always", "on-failure", "never"]),
   digests: z.strictObject({ blueprint: z.string(), environment: z.string() }),
 });

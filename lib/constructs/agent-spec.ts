@@ -1,0 +1,137 @@
+import {
+  agentSchema,
+  checkAgent,
+  findings,
+  mergeRules,
+  nameSchema,
+  type AgentDocument,
+  type AgentSpec,
+  type Finding,
+  type PolicyDocument,
+} from "../blueprint/index.ts";
+import type { AgentSandboxProps } from "./agent-sandbox-props.ts";
+import type { Egress } from "./egress.ts";
+import { messageOf } from "./message.ts";
+import { Route } from "./route.ts";
+
+/** What a blueprint would say about a sandbox with these properties. */
+export function specOf(props: AgentSandboxProps): AgentSpec {
+  const { agent, isolation, walls, seccomp, resources = {}, inference } = props;
+  const { cpu, memoryBytes, pids } = resources;
+  return {
+    runs:
+      agent.kind === "kit"
+        ? { kind: "kit", kit: agent.name }
+        : { kind: "command", command: agent.command, env: agent.env },
+    policy: policyOf(props),
+    presets: presetsOf(props).sort(),
+    inference: inference === undefined ? null : routeOf(inference).spec,
+    isolation: isolation?.level ?? "kernel",
+    walls: { files: walls?.files ?? "required", syscalls: walls?.syscalls ?? "required" },
+    seccomp: seccomp?.document ?? null,
+    resources: {
+      ...(cpu === undefined ? {} : { cpu }),
+      ...(memoryBytes === undefined ? {} : { memoryBytes }),
+      ...(pids === undefined ? {} : { pids }),
+    },
+    persist: props.persist ?? ["/sandbox"],
+    ports: props.ports ?? [],
+    restart: props.restart ?? "always",
+  };
+}
+
+/** What is wrong with them: the sentences of a file's reader, so that both ways to write have one set of rules. */
+export function problemsOf(name: string, props: AgentSandboxProps): string[] {
+  const shape = findings(agentSchema, documentOf(props));
+  const found = [
+    ...nameProblems(name),
+    ...(shape.length > 0 ? shape : checkAgent(documentOf(props), [])),
+    ...(props.inference === undefined ? [] : routeOf(props.inference).check(["inference"])),
+    ...conflicts(props),
+    ...contradictions(props),
+  ];
+  return found.map(messageOf);
+}
+
+const routeOf = (inference: NonNullable<AgentSandboxProps["inference"]>): Route =>
+  "providers" in inference ? inference : Route.try(inference);
+
+const presetsOf = ({ egress = [] }: AgentSandboxProps): string[] =>
+  egress.flatMap((item) => (item.kind === "preset" ? [item.name] : []));
+
+const rulesOf = ({ egress = [] }: AgentSandboxProps): Egress[] =>
+  egress.flatMap((item) => (item.kind === "rule" ? [item] : []));
+
+function policyOf(props: AgentSandboxProps): PolicyDocument {
+  const { policy = { version: 1 }, landlock } = props;
+  const files = landlock?.document ?? policy.filesystem_policy;
+  const added = Object.fromEntries(rulesOf(props).map(({ id, rule }) => [id, rule]));
+  const network = { ...policy.network_policies, ...added };
+  return {
+    ...policy,
+    ...(files === undefined ? {} : { filesystem_policy: files }),
+    ...(Object.keys(network).length === 0 ? {} : { network_policies: network }),
+  };
+}
+
+/** As a file would have it, for the checks that a file goes through. */
+function documentOf(props: AgentSandboxProps): AgentDocument {
+  const { agent } = props;
+  const { policy, isolation, walls, resources, persist, ports, restart } = specOf(props);
+  const { cpu, memoryBytes: memory, pids } = resources;
+  return {
+    ...(agent.kind === "kit" ? { kit: agent.name } : { command: [...agent.command], env: { ...agent.env } }),
+    policy,
+    presets: presetsOf(props),
+    isolation,
+    walls,
+    resources: { cpu, memory, pids },
+    persist: [...persist],
+    ports: [...ports],
+    restart,
+  };
+}
+
+function nameProblems(name: string): Finding[] {
+  const read = nameSchema.safeParse(name);
+  if (read.success) return [];
+  const reason = `${JSON.stringify(name)} is not a name: ${read.error.issues[0]?.message ?? ""}`;
+  return [{ path: [], reason, fix: "give it another id, or a name" }];
+}
+
+/** Two different rules under one id: the later would silently replace the first. */
+function conflicts(props: AgentSandboxProps): Finding[] {
+  const found: Finding[] = [];
+  let rules = props.policy?.network_policies ?? {};
+  for (const { id, rule } of rulesOf(props)) {
+    const added = { name: id, description: "", network: { [id]: rule }, reasons: {} };
+    if (mergeRules(rules, [added]).conflicts.length > 0) {
+      const fix = 'name one of them: .named("other"), or give all programs to one .from(…)';
+      found.push({ path: ["egress"], reason: `two different rules are called ${id}`, fix });
+    }
+    rules = { ...rules, [id]: rule };
+  }
+  return found;
+}
+
+function contradictions(props: AgentSandboxProps): Finding[] {
+  const { isolation, walls, policy } = specOf(props);
+  const found: Finding[] = [];
+  if (props.landlock?.document !== undefined && props.policy?.filesystem_policy !== undefined) {
+    const reason = "the policy has a filesystem_policy too";
+    found.push({ path: ["landlock"], reason, fix: "keep one of the two" });
+  }
+  if (isolation === "gvisor" && walls.files === "required") {
+    const reason = "gVisor has no Landlock, so the files wall cannot be required";
+    found.push({
+      path: ["walls", "files"],
+      reason,
+      fix: 'write files: "best_effort", or Isolation.kernel()',
+    });
+  }
+  if (policy.landlock?.compatibility === "hard_requirement" && walls.files === "best_effort") {
+    const reason = "the policy says landlock: hard_requirement, and this is less";
+    found.push({ path: ["walls", "files"], reason, fix: 'write files: "required"' });
+  }
+  return found;
+}

@@ -1,0 +1,42 @@
+import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { dirname, join, relative, resolve, sep } from "node:path";
+import { parseBlueprint, type Blueprint, type Catalogue } from "../blueprint/index.ts";
+import { NacreError } from "../error.ts";
+
+/** No file that a person describes an environment with is larger. */
+const LARGEST = 1024 * 1024;
+
+/**
+ * Reads a blueprint from a file. What it names is read only within its repository (the nearest folder above with
+ * `.git` or `Pulumi.yaml`; without one, its own folder), symbolic links followed, so that it shows nothing else of
+ * the machine.
+ */
+export function loadBlueprint(file: string, catalogue: Catalogue): Blueprint {
+  const folder = dirname(resolve(file));
+  const text = readWithin(resolve(file), repositoryOf(folder), file);
+  const read = (path: string): string => readWithin(join(folder, path), repositoryOf(folder), path);
+  return parseBlueprint(text, { file, read, catalogue });
+}
+
+function repositoryOf(folder: string): string {
+  for (let at = folder; ; at = dirname(at)) {
+    if (existsSync(join(at, ".git")) || existsSync(join(at, "Pulumi.yaml"))) return at;
+    if (dirname(at) === at) return folder;
+  }
+}
+
+function readWithin(path: string, root: string, shown: string): string {
+  const fail = (message: string, hint: string): NacreError =>
+    new NacreError({ code: "file_unreadable", subject: shown, message, hint });
+  if (!existsSync(path))
+    throw fail("there is no such file", "check the path; it is relative to the blueprint");
+  const real = realpathSync(path);
+  const way = relative(realpathSync(root), real);
+  if (way === ".." || way.startsWith(`..${sep}`)) {
+    throw fail("it lies outside the repository", "move it into the repository");
+  }
+  const found = statSync(real);
+  if (!found.isFile()) throw fail("it is no file", "name a file");
+  if (found.size > LARGEST) throw fail("it is larger than 1 MiB", "split it up");
+  return readFileSync(real, "utf8");
+}

@@ -1,0 +1,56 @@
+import { WORKSPACE, type ResolvedAgent } from "../blueprint/index.ts";
+import { isWithin } from "./paths.ts";
+
+/** Why this target cannot give what was asked for, and the way out. */
+export interface Refusal {
+  readonly reason: string;
+  readonly fix: string;
+}
+
+/** Everything that an agent asks for and that a host cannot enforce. */
+export function refusals(agent: ResolvedAgent): Refusal[] {
+  return [...isolation(agent), ...writable(agent), ...persistence(agent), ...fallback(agent)];
+}
+
+function isolation({ isolation: level }: ResolvedAgent): Refusal[] {
+  if (level === "kernel") return [];
+  const names = { gvisor: "gVisor (runsc)", kata: "a Kata virtual machine" };
+  return [
+    {
+      reason: `isolation ${level}: the host target runs agents on this machine's kernel, not in ${names[level]}`,
+      fix: "use Isolation.kernel() (isolation: kernel)",
+    },
+  ];
+}
+
+const WRITABLE = [WORKSPACE, "/tmp", "/dev"];
+
+function writable({ files }: ResolvedAgent): Refusal[] {
+  return files.readWrite
+    .filter((path) => !WRITABLE.some((folder) => isWithin(path, folder)))
+    .map((path) => ({
+      reason: `${path} cannot be writable: on a host only the workspace, /tmp and devices are, the rest is read-only`,
+      fix: `write ${WORKSPACE}${path} instead, or remove it from the policy`,
+    }));
+}
+
+function persistence({ persist }: ResolvedAgent): Refusal[] {
+  if (persist.length === 0) {
+    const reason = "persist is empty, and on a host the workspace always outlives the sandbox";
+    return [{ reason, fix: `write persist: [${WORKSPACE}], and destroy the workspace when it shall go` }];
+  }
+  return persist
+    .filter((path) => !isWithin(path, WORKSPACE))
+    .map((path) => ({
+      reason: `${path} cannot persist: on a host the workspace is the one folder that outlives the sandbox`,
+      fix: `write ${WORKSPACE}${path === "/" ? "" : path}, or ${WORKSPACE} for all of it`,
+    }));
+}
+
+function fallback({ inference }: ResolvedAgent): Refusal[] {
+  const [first, second] = inference?.try ?? [];
+  if (first === undefined || second === undefined) return [];
+  return [
+    { reason: "not enforced yet: a route falls back to no second provider", fix: `keep one: ${first.name}` },
+  ];
+}
