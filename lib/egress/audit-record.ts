@@ -1,0 +1,61 @@
+import { createHash } from "node:crypto";
+import { z } from "zod";
+
+const fixSchema = z.object({
+  text: z.string(),
+  allow: z.object({ host: z.string(), port: z.int(), binary: z.string().optional() }).optional(),
+  grant: z.object({ host: z.string(), cidr: z.string(), port: z.int() }).optional(),
+  unblock: z.string().optional(),
+});
+
+/**
+ * One line of the audit file. Names and paths come from an agent: whoever shows them to a person escapes them.
+ * No bytes of a connection, no query and no secret is ever in it.
+ */
+export const auditRecordSchema = z.object({
+  /** ISO 8601, UTC. */
+  time: z.string(),
+  /** `policy`: another policy came into force. `lost`: records that could not be written. */
+  kind: z.enum(["dns", "connect", "close", "inference", "publish", "policy", "lost"]),
+  /** `failed`: allowed, but nothing answered. */
+  verdict: z.enum(["allow", "deny", "failed", "closed", "changed"]),
+  /** Of a denial: the same for the same host, port, program and layer, so that repeats are one thing to allow. */
+  id: z.string().optional(),
+  host: z.string().optional(),
+  /** Absent for a name that was looked up: its port is not known then. */
+  port: z.int().optional(),
+  /** The program that owns the socket, where it was asked for. */
+  binary: z.string().optional(),
+  sha256: z.string().optional(),
+  rule: z.string().optional(),
+  layer: z.string().optional(),
+  reason: z.string().optional(),
+  fix: fixSchema.optional(),
+  /** The address that was dialled. */
+  address: z.string().optional(),
+  /** Of `close`: bytes from and to the agent, and milliseconds. */
+  sent: z.int().optional(),
+  received: z.int().optional(),
+  duration: z.int().optional(),
+  /** Of `inference`: what answered, and how. */
+  provider: z.string().optional(),
+  model: z.string().optional(),
+  status: z.int().optional(),
+  /** How many times, where more than once. */
+  count: z.int().optional(),
+  /** The policy in force: SHA-256 and revision. */
+  policy: z.string(),
+  revision: z.int(),
+  /** SHA-256 of the line before, without its line feed; 64 zeros in the very first. */
+  prev: z.string(),
+});
+export type AuditRecord = z.infer<typeof auditRecordSchema>;
+
+/** What the decider says of an event; the audit adds the time, the policy and the chain. */
+export type AuditEvent = Omit<AuditRecord, "time" | "policy" | "revision" | "prev" | "count">;
+
+/** Eight hexadecimal digits that a person can type. */
+export function denialId(event: Pick<AuditEvent, "host" | "port" | "binary" | "layer">): string {
+  const text = JSON.stringify([event.host, event.port ?? null, event.binary ?? null, event.layer ?? null]);
+  return createHash("sha256").update(text).digest("hex").slice(0, 8);
+}

@@ -1,0 +1,65 @@
+import fs from "node:fs";
+import { type AuditRecord, auditRecordSchema } from "./audit-record.ts";
+import { limits } from "./limits.ts";
+
+/** One thing that was refused, however often. */
+export interface Denial extends AuditRecord {
+  readonly id: string;
+  readonly count: number;
+  /** The first and the last time, ISO 8601. */
+  readonly first: string;
+  readonly last: string;
+}
+
+/**
+ * What an audit file and its rotated predecessors refused, repeats summed, the latest last.
+ * @param since milliseconds since the epoch
+ */
+export function readDenials(file: string, since = 0): Denial[] {
+  const found = new Map<string, Denial>();
+  for (const record of readAudit(file)) {
+    if (record.verdict !== "deny" || record.id === undefined || Date.parse(record.time) < since) continue;
+    const known = found.get(record.id);
+    found.delete(record.id);
+    found.set(record.id, {
+      ...record,
+      id: record.id,
+      count: (known?.count ?? 0) + (record.count ?? 1),
+      first: known?.first ?? record.time,
+      last: record.time,
+    });
+  }
+  return [...found.values()];
+}
+
+/** All records, the oldest first. A line that a kill cut short is passed over; so is one that is no record. */
+export function* readAudit(file: string): Generator<AuditRecord> {
+  for (let index = limits.auditFiles; index >= 0; index--) {
+    for (const line of linesOf(index === 0 ? file : `${file}.${index}`)) {
+      const record = auditRecordSchema.safeParse(parsed(line));
+      if (record.success) yield record.data;
+    }
+  }
+}
+
+function linesOf(file: string): string[] {
+  try {
+    const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
+    try {
+      return fs.readFileSync(fd, "utf8").split("\n");
+    } finally {
+      fs.closeSync(fd);
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}

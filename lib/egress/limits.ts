@@ -1,0 +1,40 @@
+const bounds = {
+  /** Captured connections at one time, decided or not. */
+  connections: 10_000,
+  /** Connections that wait for a decision or a ClientHello. */
+  undecided: 512,
+  /** Milliseconds from the connection to a whole ClientHello. */
+  helloMs: 10_000,
+  /** Bytes of records that a ClientHello may take. Post-quantum ones take 2 KiB. */
+  helloBytes: 32 * 1024,
+  /** Milliseconds for the system's resolver. */
+  resolveMs: 10_000,
+  /** Milliseconds from the first SYN to a connection, over all addresses. */
+  dialMs: 15_000,
+  /** Milliseconds until the next address is tried beside the one before (RFC 8305, 8: 250). */
+  attemptMs: 250,
+  /** Milliseconds for init to answer who owns a socket. */
+  ownerMs: 3_000,
+  /** Milliseconds without a byte either way until a tunnel is closed: two hours, as TCP's own keep-alive. */
+  idleMs: 2 * 3600 * 1000,
+  /** The same once one side has finished sending. */
+  halfClosedMs: 10 * 60 * 1000,
+  /** Names that stand for a synthetic address at one time. */
+  names: 16_384,
+  /** Milliseconds that a name's address is kept for it after its last use. */
+  nameMs: 3600 * 1000,
+  /** Bytes of one audit file, and how many old ones are kept. */
+  auditBytes: 10 * 1024 * 1024,
+  auditFiles: 3,
+  /** Milliseconds in which one and the same decision is counted, not repeated. */
+  repeatMs: 5_000,
+  /** Different decisions that are counted at one time. */
+  repeats: 1_024,
+  /** Connections on one published port. */
+  published: 256,
+  /** Bytes of one line on the control channel. */
+  commandBytes: 16 * 1024 * 1024,
+};
+
+/** Bounds of one egress process. Each keeps a hostile sandbox from using the process up; none shapes honest traffic. */
+export const limits: Readonly<typeof bounds> = bounds;
