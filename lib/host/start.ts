@@ -1,0 +1,91 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { closeSync, constants, openSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { NacreError } from "../error.ts";
+import { program } from "./build.ts";
+import { launchErrorSchema } from "./launch-spec.ts";
+import { privateFolder } from "./state.ts";
+
+/** A daemon that has not answered by then is reported, with its own words where it had any. */
+const patience = 15_000;
+
+/**
+ * What of the caller's environment a daemon gets: where things are, and what npm and TLS need. It outlives the caller,
+ * so a secret that happens to be in that environment must not live on in it.
+ */
+const kept =
+  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|XDG_\w+|NACRE_\w+|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS|npm_config_(registry|userconfig|globalconfig|cafile))$/i;
+
+/** Starts a daemon in a session of its own, out of the caller's process group, and waits until `answers` says so. */
+export async function startDaemon(
+  state: string,
+  answers: () => Promise<boolean>,
+  signal?: AbortSignal,
+): Promise<void> {
+  await privateFolder(state);
+  const log = openSync(
+    join(state, "daemon.log"),
+    constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW,
+    0o600,
+  );
+  let child: ChildProcess;
+  try {
+    child = spawn(process.execPath, [program("host/daemon"), state], {
+      detached: true,
+      cwd: "/",
+      stdio: ["ignore", log, log, "pipe"],
+      env: Object.fromEntries(Object.entries(process.env).filter(([name]) => kept.test(name))),
+    });
+  } finally {
+    closeSync(log);
+  }
+  const said = words(child);
+  child.unref();
+  const end = Date.now() + patience;
+  while (!(await answers())) {
+    signal?.throwIfAborted();
+    const failure = said.failure();
+    if (failure !== undefined) throw failure;
+    if (Date.now() > end) throw silent(state);
+    await sleep(20);
+  }
+  said.stop();
+}
+
+/** Descriptor 3 of the daemon: one line when it cannot serve. */
+function words(child: ChildProcess) {
+  let text = "";
+  let failure: NacreError | undefined;
+  const pipe = child.stdio[3];
+  pipe?.on("error", () => undefined);
+  if (pipe !== null && pipe !== undefined && "setEncoding" in pipe) {
+    pipe.setEncoding("utf8");
+    pipe.on("data", (piece: string) => (text += piece));
+  }
+  child.once("error", (error) => (failure = broken(error.message)));
+  child.once("close", (code, how) => {
+    if (code === 0) return; // Another daemon was quicker: that one answers.
+    const parsed = launchErrorSchema.safeParse(text === "" ? undefined : JSON.parse(text));
+    failure = parsed.success
+      ? new NacreError(parsed.data)
+      : broken(`it ended with ${code ?? how ?? "nothing"}`);
+  });
+  return { failure: () => failure, stop: () => pipe?.destroy() };
+}
+
+const broken = (message: string): NacreError =>
+  new NacreError({
+    code: "daemon_failed",
+    subject: "daemon",
+    message: `cannot start: ${message}`,
+    hint: "daemon.log in the state directory says more",
+  });
+
+const silent = (state: string): NacreError =>
+  new NacreError({
+    code: "daemon_silent",
+    subject: "daemon",
+    message: `did not answer within ${patience / 1000} s`,
+    hint: `see ${join(state, "daemon.log")}`,
+  });
