@@ -20,8 +20,8 @@ export function candidates(input: unknown): readonly unknown[] {
   const [, time, long] = /^(\d+(?:\.\d+)?)\s*(ms|milli|s|m|h)[a-z]*$/i.exec(text) ?? [];
   if (time !== undefined && long !== undefined)
     all.push(`${time}${long.toLowerCase().replace("milli", "ms")}`);
-  const [major, minor] = text.split(".");
-  all.push(text.replace(/^v/, ""), `${text}.0`, `${major ?? ""}.${minor ?? "0"}.0`);
+  const [, major, minor = "0", patch = "0"] = /^v?(\d+)(?:\.(\d+))?(?:\.(\d+))?$/.exec(text) ?? [];
+  if (major !== undefined) all.push(`${major}.${minor}.${patch}`);
   all.push(text.toLowerCase(), slug(text), normalised(text), normalised(`/sandbox/${text}`), [text]);
   return all;
 }
@@ -31,7 +31,8 @@ const slug = (text: string): string =>
     .normalize("NFKD")
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, "-")
-    .replaceAll(/^[-0-9]+|-+$/g, "")
+    .replaceAll(/^-+|-+$/g, "")
+    .replace(/^(?=\d)/, "agent-")
     .slice(0, 40)
     .replace(/-$/, "");
 

@@ -42,7 +42,7 @@ export function checkDocument(document: BlueprintDocument, catalogue: Catalogue)
   }
   if (Object.keys(document.credentials ?? {}).length > 0) {
     const later = notYet(
-      "the egress injects no credentials, they come with the HTTP rules",
+      "the egress injects no credentials, so the agent would be refused",
       "remove credentials",
     );
     found.push({ path: ["credentials"], key: true, ...later });
@@ -190,8 +190,7 @@ export function checkProvider(provider: ProviderDocument, path: Path): Finding[]
 function checkEndpoint(written: string): "http:" | "https:" | { reason: string; fix: string } {
   const example = "write, for example, http://127.0.0.1:11434/v1";
   const url = URL.canParse(written) ? new URL(written) : undefined;
-  if (url === undefined || url.hostname === "")
-    return { reason: `${JSON.stringify(written)} is not a URL`, fix: example };
+  if (url === undefined) return { reason: `${JSON.stringify(written)} is not a URL`, fix: example };
   if (url.protocol !== "http:" && url.protocol !== "https:") {
     return { reason: `${url.protocol} is not a scheme of an inference service`, fix: example };
   }

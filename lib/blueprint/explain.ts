@@ -41,6 +41,10 @@ function explain(schema: z.ZodType, issue: Issue, prefix: Path): Finding[] {
     ];
   }
   const field = schemaAt(schema, path);
+  if (field !== undefined && notesOf(field).unspoken === true && issue.input !== undefined) {
+    const fix = `write the name of a secret, for example ${exampleOf(field) ?? "nvidia"}; never the secret itself`;
+    return [{ path, reason: "this is not the name of a secret", fix }];
+  }
   if (issue.input === undefined) return [missing(path, field)];
   if (issue.code === "invalid_value")
     return [wrongChoice(path, issue.values.map(String), issue.input, field)];
@@ -102,12 +106,11 @@ function mustBe(message: string, input: unknown): string {
   return what.startsWith("at ") ? `needs ${what}` : `must be ${what}, is ${shown(input)}`;
 }
 
-/** A schema's own message; where it has none, what it measures. */
+/** A schema's own message; where it has none, what it measures, or nothing. */
 function messageOf(issue: Issue): string {
-  const own = !/^(Too (big|small)|Invalid) /.test(issue.message.replace(":", " "));
-  if (own) return issue.message;
+  if (!/^(Too big|Too small|Invalid \w+):/.test(issue.message)) return issue.message;
   if (issue.code === "too_big") return `at most ${issue.maximum}`;
-  if (issue.code !== "too_small") return issue.message;
+  if (issue.code !== "too_small") return "";
   return issue.origin === "string" || issue.origin === "array"
     ? "must not be empty"
     : `at least ${issue.minimum}`;

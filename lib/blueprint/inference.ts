@@ -34,7 +34,7 @@ export const providerSchema = z.strictObject({
   credential: nameSchema
     .optional()
     .describe("Name of a secret that the operator's file maps, for that host. Never the secret itself.")
-    .meta({ default: "none", examples: ["nvidia"] }),
+    .meta({ default: "none", examples: ["nvidia"], unspoken: true }),
   trusted: z
     .boolean()
     .optional()

@@ -6,7 +6,7 @@ export interface Later {
   readonly fix: string;
 }
 
-const http = "HTTP rules come with a later version; until then a rule opens a host and a port";
+const http = "methods and paths are not inspected; a rule opens a host and a port";
 
 const endpointFields: Readonly<Record<string, string>> = {
   path: http,
@@ -15,27 +15,27 @@ const endpointFields: Readonly<Record<string, string>> = {
   deny_rules: http,
   allow_encoded_slash: http,
   allowed_ips: "private addresses are the operator's word: write a grant into host.yaml",
-  credential_binding: "credentials are not injected on the wire yet",
-  credential_signing: "credentials are not injected on the wire yet",
-  signing_service: "credentials are not injected on the wire yet",
-  signing_region: "credentials are not injected on the wire yet",
-  websocket_credential_rewrite: "credentials are not injected on the wire yet",
-  request_body_credential_rewrite: "credentials are not injected on the wire yet",
-  allow_uninspected_credentials: "credentials are not injected on the wire yet",
-  persisted_queries: "GraphQL is not inspected yet",
-  graphql_persisted_queries: "GraphQL is not inspected yet",
-  graphql_max_body_bytes: "GraphQL is not inspected yet",
-  json_rpc: "JSON-RPC is not inspected yet",
-  mcp: "MCP is not inspected yet",
+  credential_binding: "credentials are not injected on the wire",
+  credential_signing: "credentials are not injected on the wire",
+  signing_service: "credentials are not injected on the wire",
+  signing_region: "credentials are not injected on the wire",
+  websocket_credential_rewrite: "credentials are not injected on the wire",
+  request_body_credential_rewrite: "credentials are not injected on the wire",
+  allow_uninspected_credentials: "credentials are not injected on the wire",
+  persisted_queries: "GraphQL is not inspected",
+  graphql_persisted_queries: "GraphQL is not inspected",
+  graphql_max_body_bytes: "GraphQL is not inspected",
+  json_rpc: "JSON-RPC is not inspected",
+  mcp: "MCP is not inspected",
 };
 
 const protocols: Readonly<Record<string, string>> = {
   rest: http,
-  websocket: "WebSocket messages are not inspected yet",
-  graphql: "GraphQL is not inspected yet",
-  sql: "SQL is not inspected yet",
-  "json-rpc": "JSON-RPC is not inspected yet",
-  mcp: "MCP is not inspected yet",
+  websocket: "WebSocket messages are not inspected",
+  graphql: "GraphQL is not inspected",
+  sql: "SQL is not inspected",
+  "json-rpc": "JSON-RPC is not inspected",
+  mcp: "MCP is not inspected",
 };
 
 /** Presets that need rules on methods and paths: opening their hosts whole would give more than their names say. */
@@ -53,7 +53,7 @@ const presets: Readonly<Record<string, string>> = {
 export function laterField(path: Path, key: string): Later | undefined {
   const why = path.at(-2) === "endpoints" ? endpointFields[key] : undefined;
   if (why !== undefined) return notYet(why, `remove ${key}`);
-  if (key === "network_middlewares") return notYet("bodies are not redacted yet", `remove ${key}`);
+  if (key === "network_middlewares") return notYet("bodies are not redacted", `remove ${key}`);
   return undefined;
 }
 
@@ -66,7 +66,7 @@ export function laterValue(path: Path, value: unknown): Later | undefined {
 
 export function laterPreset(name: string): Later | undefined {
   const fix = presets[name];
-  return fix === undefined ? undefined : notYet(`the preset ${name} is a set of HTTP rules; ${http}`, fix);
+  return fix === undefined ? undefined : notYet(`the preset ${name} needs rules on methods and paths`, fix);
 }
 
 export const notYet = (why: string, fix: string): Later => ({ reason: `not enforced yet: ${why}`, fix });

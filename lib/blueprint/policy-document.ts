@@ -9,7 +9,10 @@ const paths = z.array(insidePathSchema).max(256, "at most 256 paths");
  * Forms that are not enforced yet are refused by name, so that nothing is accepted and then not enforced.
  */
 export const policyDocumentSchema = z.strictObject({
-  version: z.literal(1).describe("The version of the policy language."),
+  version: z
+    .literal(1)
+    .describe("The version of the policy language.")
+    .meta({ examples: ["1"] }),
   filesystem_policy: z
     .strictObject({
       include_workdir: z.boolean().optional().describe("The workspace is writable."),

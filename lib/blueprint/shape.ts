@@ -10,6 +10,8 @@ export interface FieldNotes {
   readonly examples?: readonly string[] | undefined;
   /** Known, and refused until it is enforced. */
   readonly unenforced?: boolean | undefined;
+  /** A person may have put a secret here by mistake: no message repeats what stands there. */
+  readonly unspoken?: boolean | undefined;
 }
 
 export function notesOf(schema: z.core.$ZodType): FieldNotes {

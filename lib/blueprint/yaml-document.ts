@@ -48,9 +48,11 @@ export function readYaml(text: string, file: string): YamlReading {
     return { problems: [problem(0, "", "the file is empty", "write the fields that it shall have")] };
   }
   if (document.errors.length > 0) {
-    const problems = document.errors.map((error) => {
+    const problems = causes(document.errors).map((error) => {
       const { reason, fix } = syntaxProblem(error);
-      return problem(error.pos[0], pathAt(document, error.pos[0]), reason, fix);
+      const [from] = error.pos;
+      const at = from + (/^ */.exec(text.slice(from, from + 256))?.[0].length ?? 0);
+      return problem(at, pathAt(document, at), reason, fix);
     });
     return { problems };
   }
@@ -98,8 +100,12 @@ function forbiddenParts(document: Document.Parsed): Forbidden[] {
       }
       if (node.anchor !== undefined)
         found.push({ at, reason: "an anchor (&name)", fix: `remove &${node.anchor}` });
-      if (node.tag !== undefined && isExplicitTag(node)) {
-        found.push({ at, reason: `a tag (${node.tag})`, fix: "remove the tag" });
+      if (node.tag !== undefined) {
+        found.push({
+          at,
+          reason: `a tag (${node.tag.replace("tag:yaml.org,2002:", "!!")})`,
+          fix: "remove the tag",
+        });
       }
     },
     Pair: (_key, pair) => {
@@ -120,9 +126,10 @@ function forbiddenParts(document: Document.Parsed): Forbidden[] {
   return found.sort((a, b) => a.at - b.at);
 }
 
-/** `toJS` fills `tag` only for tags that stand in the text, but for collections it may be the implicit one. */
-function isExplicitTag(node: { readonly tag?: string }): boolean {
-  return node.tag !== "tag:yaml.org,2002:map" && node.tag !== "tag:yaml.org,2002:seq";
+/** Duplicate keys stand each for itself; of the others, all after the first are mostly its consequence. */
+function causes(errors: readonly YAMLError[]): YAMLError[] {
+  const syntax = errors.filter((error) => error.code !== "DUPLICATE_KEY");
+  return syntax.length > 0 ? syntax.slice(0, 1) : [...errors];
 }
 
 function syntaxProblem(error: YAMLError): { reason: string; fix: string } {
@@ -179,7 +186,8 @@ function offsetOf(document: Document.Parsed, finding: Finding): number {
       node = pair.value;
       // A block's own start is its first field; the key above it is what a person looks for.
       const block = (isMap(node) || isSeq(node)) && node.flow !== true;
-      offset = (last && finding.key === true) || block || !Number.isFinite(value) ? key : value;
+      const nothing = !Number.isFinite(value) || (isScalar(node) && node.source === "");
+      offset = (last && finding.key === true) || block || nothing ? key : value;
     } else if (isSeq(node) && typeof part === "number") {
       node = node.items[part];
       if (node === undefined) return offset;
