@@ -1,4 +1,4 @@
-import { classify } from "./address-class.ts";
+import { type AddressClass, classify } from "./address-class.ts";
 import { type Cidr, contains, type IpAddress, parseCidr, unmapped } from "./address.ts";
 import type { Denied, Destination } from "./decision.ts";
 import { hostPatternProblem, parseHostPattern } from "./host-pattern.ts";
@@ -37,6 +37,15 @@ export function readGrants(
   });
 }
 
+/** What the guard has to know about the machine that dials. */
+export interface World {
+  /** The host's own addresses, read live. */
+  readonly own: readonly IpAddress[];
+  readonly grants: readonly Grant[];
+  /** The block of addresses that stand for names: nothing ever leaves for it. */
+  readonly pool?: Cidr;
+}
+
 /**
  * All of the answers, or none: a name that answers with a public and a private address is refused whole, since that is
  * what rebinding looks like. The host's own addresses are never public, whatever block they are from. A grant that
@@ -45,15 +54,21 @@ export function readGrants(
 export function guard(
   where: Destination,
   answers: readonly IpAddress[],
-  world: { readonly own: readonly IpAddress[]; readonly grants: readonly Grant[] },
+  world: World,
 ): readonly CheckedAddress[] | Denied {
   const addresses = answers.map(unmapped);
   for (const address of addresses) {
-    const found = world.own.some((own) => same(unmapped(own), address)) ? "own" : classify(address);
+    const found = classIn(world, address);
     if (found === "public" || isGranted(where, address, found, world.grants)) continue;
     return refused(where, address, found);
   }
   return addresses as CheckedAddress[];
+}
+
+function classIn(world: World, address: IpAddress): AddressClass | "own" | "synthetic" {
+  if (world.own.some((own) => same(unmapped(own), address))) return "own";
+  if (world.pool !== undefined && contains(world.pool, address)) return "synthetic";
+  return classify(address);
 }
 
 function isGranted(where: Destination, address: IpAddress, found: string, grants: readonly Grant[]): boolean {

@@ -1,0 +1,244 @@
+import net from "node:net";
+import { addressOf, type IpAddress, parseAddress, unmapped } from "../policy/address.ts";
+import { decide, dependsOnProgram, inferenceHost } from "../policy/decide.ts";
+import type { Allowed, Caller, Denied, Destination } from "../policy/decision.ts";
+import { Refused } from "../policy/refused.ts";
+import { NacreError } from "../error.ts";
+import type { Audit } from "./audit.ts";
+import { serveTcp } from "./dns-server.ts";
+import type { DnsOutcome, PolicyDns } from "./dns.ts";
+import { openingFault, readOpening } from "./first-bytes.ts";
+import { limits } from "./limits.ts";
+import type { LivePolicy } from "./live-policy.ts";
+import type { Owners } from "./owners.ts";
+import type { AddressPool } from "./pool.ts";
+import { splice } from "./splice.ts";
+import type { Tunnels } from "./tunnels.ts";
+import type { Upstreams } from "./upstreams.ts";
+
+/** What decides and carries a captured connection. */
+export interface Behind {
+  readonly pool: AddressPool;
+  readonly policy: LivePolicy;
+  readonly owners: Owners;
+  readonly upstreams: Upstreams;
+  readonly tunnels: Tunnels;
+  readonly audit: Audit;
+  readonly dns: PolicyDns;
+  readonly seenDns: (outcome: DnsOutcome) => void;
+  /** Takes over a connection to `inference.local:443`. */
+  readonly inference: (agent: net.Socket) => void;
+}
+
+/** A connection that the sandbox's kernel handed over, and what it was dialled for. */
+interface Captured {
+  readonly agent: net.Socket;
+  readonly where: Destination;
+  /** Aborted once the agent is gone or the policy cut the connection. */
+  readonly ended: AbortController;
+  /** It waits no longer: carried, refused or failed. */
+  readonly settled: () => void;
+}
+
+/**
+ * Where every TCP connection of the sandbox arrives. The kernel completed its handshake, so refusing is a reset
+ * without a byte.
+ */
+export class FrontDoor {
+  readonly #behind: Behind;
+  #undecided = 0;
+
+  constructor(behind: Behind) {
+    this.#behind = behind;
+  }
+
+  /** Serves a listening socket that was opened inside the sandbox. Resolves when it accepts. */
+  async listen(fd: number): Promise<net.Server> {
+    const server = net.createServer({
+      allowHalfOpen: true,
+      pauseOnConnect: true,
+      noDelay: true,
+      keepAlive: true,
+    });
+    server.maxConnections = limits.connections;
+    server.on("connection", (agent) => void this.#accept(agent));
+    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+    server.once("error", reject);
+    server.listen({ fd }, () => resolve(undefined));
+    await promise;
+    return server;
+  }
+
+  async #accept(agent: net.Socket): Promise<void> {
+    agent.on("error", () => undefined);
+    const dialled = dialledBy(agent);
+    if (dialled === undefined) {
+      agent.resetAndDestroy();
+      return;
+    }
+    const where = this.#meant(dialled);
+    if (where.port === 53 && this.#isForDns(dialled, where)) {
+      serveTcp(agent, this.#behind.dns, this.#behind.seenDns);
+      return;
+    }
+    if (where.host === inferenceHost && where.port === 443) {
+      this.#behind.inference(agent);
+      return;
+    }
+    await this.#serve(this.#captured(agent, where));
+  }
+
+  /** Who, where, decide; then resolve, check, dial that very address; then carry. Each step ends it or is passed. */
+  async #serve(captured: Captured): Promise<void> {
+    const { policy, owners } = this.#behind;
+    const { agent, where } = captured;
+    let who: Caller = {};
+    try {
+      if (this.#undecided > limits.undecided) throw new Refused(tooMany, where);
+      if (dependsOnProgram(policy.current, where)) who = await owners.of(agent);
+      const decision = decide(policy.current, who, where);
+      if (decision.verdict === "deny") throw new Refused(decision, where);
+      await this.#carry(captured, who, decision);
+    } catch (error) {
+      if (error instanceof Refused) await this.#refuse(captured, who, error.denied);
+      else this.#fail(captured, who, error);
+    } finally {
+      captured.settled();
+    }
+  }
+
+  async #carry(captured: Captured, who: Caller, decision: Allowed): Promise<void> {
+    const { policy, owners, upstreams, tunnels } = this.#behind;
+    const { where, ended } = captured;
+    const changed = dependsOnProgram(policy.current, where) ? owners.changed(decision.rule, who) : undefined;
+    if (changed !== undefined) throw new Refused(changed, where);
+    const cut = Promise.withResolvers<never>();
+    cut.promise.catch(() => undefined);
+    const forget = tunnels.add({
+      denied: () => {
+        const now = decide(policy.current, who, where);
+        return now.verdict === "deny" ? now : undefined;
+      },
+      cut: (denied) => {
+        cut.reject(new Refused(denied, where));
+        ended.abort();
+      },
+    });
+    try {
+      const hello = decision.inspect === "tls" ? await openingOf(captured, decision) : Buffer.alloc(0);
+      const upstream = await Promise.race([upstreams.connect(where, ended.signal), cut.promise]);
+      // Elsewhere the server may speak first, so it is dialled before the agent's first bytes are known.
+      const opening = decision.inspect === "sniff" ? openingOf(captured, decision) : Promise.resolve(hello);
+      await this.#join(captured, who, decision, upstream, opening, cut.promise);
+    } finally {
+      forget();
+    }
+  }
+
+  async #join(
+    captured: Captured,
+    who: Caller,
+    decision: Allowed,
+    upstream: net.Socket,
+    opening: Promise<Buffer>,
+    cut: Promise<never>,
+  ): Promise<void> {
+    const { audit, owners } = this.#behind;
+    const { agent, where } = captured;
+    const started = performance.now();
+    const known = { ...where, rule: decision.rule, address: upstream.remoteAddress };
+    captured.settled();
+    audit.write({ kind: "connect", verdict: "allow", ...known, ...who });
+    // Where the decision did not need it, the program is told by the record of the end.
+    const owner = who.binary === undefined ? owners.casually(agent) : Promise.resolve(who);
+    try {
+      const joined = splice(agent, upstream, opening);
+      joined.catch(() => undefined);
+      await Promise.race([joined, cut]);
+    } finally {
+      for (const side of [agent, upstream]) if (!side.destroyed) side.resetAndDestroy();
+      audit.write({
+        kind: "close",
+        verdict: "closed",
+        ...known,
+        ...(await owner),
+        sent: upstream.bytesWritten,
+        received: upstream.bytesRead,
+        duration: Math.round(performance.now() - started),
+      });
+    }
+  }
+
+  /** The owner is asked for before the reset, since the socket has none after it. */
+  async #refuse({ agent, where }: Captured, who: Caller, denied: Denied): Promise<void> {
+    const unknown = who.binary === undefined && !agent.destroyed;
+    const owner = unknown ? await this.#behind.owners.casually(agent) : who;
+    if (!agent.destroyed) agent.resetAndDestroy();
+    const { rule, layer, reason, fix } = denied;
+    this.#behind.audit.write({
+      kind: "connect",
+      verdict: "deny",
+      ...where,
+      ...owner,
+      rule,
+      layer,
+      reason,
+      fix,
+    });
+  }
+
+  #fail(captured: Captured, who: Caller, error: unknown): void {
+    const { agent, where } = captured;
+    if (!agent.destroyed) agent.resetAndDestroy();
+    const reason = error instanceof NacreError ? error.message : `unexpected: ${String(error)}`;
+    this.#behind.audit.write({ kind: "connect", verdict: "failed", ...where, ...who, reason });
+  }
+
+  #captured(agent: net.Socket, where: Destination): Captured {
+    const ended = new AbortController();
+    agent.once("close", () => ended.abort());
+    let waits = true;
+    this.#undecided++;
+    const settled = (): void => {
+      if (waits) this.#undecided--;
+      waits = false;
+    };
+    return { agent, where, ended, settled };
+  }
+
+  /** The name that a synthetic address stands for, else the address itself. */
+  #meant({ address, port }: { address: IpAddress; port: number }): Destination {
+    return { host: this.#behind.pool.nameOf(address) ?? address.text, port };
+  }
+
+  /** Port 53 of the sandbox's own DNS address, or of an address that no rule names: the policy DNS answers for all. */
+  #isForDns({ address }: { address: IpAddress }, where: Destination): boolean {
+    const { pool, policy } = this.#behind;
+    if (address.value === pool.dnsAddress.value) return true;
+    return where.host === address.text && decide(policy.current, {}, where).verdict === "deny";
+  }
+}
+
+const tooMany: Denied = {
+  verdict: "deny",
+  layer: "limit",
+  reason: `${limits.undecided} connections are waiting already`,
+  fix: { text: "open fewer connections at one time" },
+};
+
+async function openingOf({ agent, where }: Captured, decision: Allowed): Promise<Buffer> {
+  const required = decision.inspect === "tls";
+  const { bytes, is } = await readOpening(agent, required ? limits.helloMs : undefined);
+  const fault = openingFault(is, decision.rule, where, required);
+  if (fault !== undefined) throw new Refused(fault, where);
+  return bytes;
+}
+
+/** What the agent dialled: a transparent socket's own address. */
+function dialledBy(agent: net.Socket): { address: IpAddress; port: number } | undefined {
+  const { localAddress, localPort } = agent;
+  const address = localAddress === undefined ? undefined : parseAddress(localAddress);
+  if (address === undefined || localPort === undefined) return undefined;
+  const plain = unmapped(address);
+  return { address: addressOf(plain.family, plain.value), port: localPort };
+}

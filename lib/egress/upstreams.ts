@@ -1,0 +1,40 @@
+import type net from "node:net";
+import type { Cidr } from "../policy/address.ts";
+import type { Destination } from "../policy/decision.ts";
+import { type Grant, guard } from "../policy/guard.ts";
+import { Refused } from "../policy/refused.ts";
+import { dial } from "./dial.ts";
+import type { OwnAddresses } from "./own-addresses.ts";
+import type { Resolver } from "./resolve.ts";
+
+/** The way out, the same for what an agent dials and for what the router does: resolve, check, dial what was checked. */
+export class Upstreams {
+  readonly #resolver: Resolver;
+  readonly #own: OwnAddresses;
+  readonly #pool: Cidr | undefined;
+  #grants: readonly Grant[];
+
+  constructor(resolver: Resolver, own: OwnAddresses, grants: readonly Grant[], pool?: Cidr) {
+    this.#resolver = resolver;
+    this.#own = own;
+    this.#grants = grants;
+    this.#pool = pool;
+  }
+
+  setGrants(grants: readonly Grant[]): void {
+    this.#grants = grants;
+  }
+
+  /** Whether the operator granted this name and port something. */
+  isGranted(where: Destination): boolean {
+    return this.#grants.some(({ host, port }) => host === where.host && port === where.port);
+  }
+
+  /** Throws `Refused` for an address that the guard denies, `Unreachable` where nothing answers. */
+  async connect(where: Destination, signal: AbortSignal): Promise<net.Socket> {
+    const answers = await this.#resolver.addresses(where.host);
+    const checked = guard(where, answers, { own: this.#own.now(), grants: this.#grants, pool: this.#pool });
+    if ("verdict" in checked) throw new Refused(checked, where);
+    return await dial(where.host, where.port, checked, signal);
+  }
+}
