@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { allowSchema, blockSchema, grantSchema, publishSchema } from "../egress/protocol.ts";
 import { sandboxSchema, workspaceSchema } from "../synth/host-objects.ts";
-import { launchErrorSchema, probesSchema } from "./launch-spec.ts";
+import { launchErrorSchema, type probesSchema } from "./launch-spec.ts";
 
 /**
  * What the daemon is asked: `POST /<method>` over `daemon.sock` with a JSON body; the answer is NDJSON: any number of

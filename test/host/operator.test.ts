@@ -1,0 +1,136 @@
+import { chmodSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { readOperator } from "../../lib/host/operator.ts";
+import { addGrant, removeSecret, setSecret } from "../../lib/host/operator-edit.ts";
+import { secretRefusals } from "../../lib/host/secret-use.ts";
+import { resolveSecret } from "../../lib/host/secret-source.ts";
+import { temporaryFolder } from "./folder.ts";
+import { sandboxSpec, withCredential } from "./specs.ts";
+
+function written(text: string, mode = 0o600): string {
+  const path = join(temporaryFolder(), "host.yaml");
+  writeFileSync(path, text);
+  chmodSync(path, mode);
+  return path;
+}
+
+const mapped = (entry: string) => readOperator(written(`secrets:\n  key: ${entry}\n`));
+
+test("a file that is not there maps nothing, and one of comments alone too", async () => {
+  expect(await readOperator(join(temporaryFolder(), "host.yaml"))).toMatchObject({
+    exists: false,
+    secrets: {},
+  });
+  expect(await readOperator(written("# nothing yet\n"))).toMatchObject({ exists: true, secrets: {} });
+});
+
+test.each([
+  ["secrets:\n  key: { fil: a, for: [a.example], use: [a/b] }", ":2:10", "unknown field"],
+  ["secrets:\n  key:\n    for: [a.example]\n    use: [a/b]", ":2:3", "has no source"],
+  ["secrets:\n  key: { env: A, file: b, for: [a.example], use: [a/b] }", ":2:8", "has 2 sources"],
+  ["secrets:\n  key: { env: A, for: ['*.example'], use: [a/b] }", ":2:24", "without a wildcard"],
+  ["secrets:\n  key: { env: A, for: [a.example] }", ":2:8", "is missing"],
+  ["grants:\n  - { host: a.example, cidr: 10.0.0.1/8, port: 443 }", ":2:5", "not a block"],
+  ["secrets: [\n", ":2:1", ""],
+])("says line, column and reason of %j", async (text, position, reason) => {
+  await expect(readOperator(written(text))).rejects.toMatchObject({
+    code: "invalid_file",
+    subject: expect.stringMatching(`host\\.yaml${position}$`),
+    message: expect.stringContaining(reason),
+    hint: expect.any(String),
+  });
+});
+
+test("refuses a file that others may read or write", async () => {
+  await expect(readOperator(written("secrets: {}\n", 0o640))).rejects.toMatchObject({
+    code: "operator_open",
+    hint: expect.stringContaining("chmod 600"),
+  });
+});
+
+test.each([
+  ["https://a.example/v1", "dev/assistant", undefined],
+  ["https://A.EXAMPLE:443/v1", "dev/assistant", undefined],
+  ["https://a.example:8443/v1", "dev/assistant", "secret_elsewhere"],
+  ["https://b.example/v1", "dev/assistant", "secret_elsewhere"],
+  ["https://a.example.evil.example/v1", "dev/assistant", "secret_elsewhere"],
+  ["http://a.example:443/v1", "dev/assistant", "secret_unencrypted"],
+  ["https://a.example/v1", "dev/*", undefined],
+  ["https://a.example/v1", "*/*", undefined],
+  ["https://a.example/v1", "prod/assistant", "secret_not_for_sandbox"],
+])("endpoint %s, used by %s: %s", async (endpoint, use, code) => {
+  const operator = await mapped(`{ env: KEY, for: [a.example], use: ["${use}"] }`);
+  const found = secretRefusals(sandboxSpec({ inference: withCredential(endpoint) }), operator);
+  expect(found.map((refusal) => refusal.code)).toEqual(code === undefined ? [] : [code]);
+});
+
+test("refuses an unmapped name, with the nearest that is mapped or with the command that maps it", async () => {
+  const spec = sandboxSpec({ inference: withCredential("https://a.example/v1", "kye") });
+  const [near] = secretRefusals(spec, await mapped("{ env: KEY, for: [a.example], use: [a/b] }"));
+  expect(near).toMatchObject({ code: "secret_unmapped", hint: "did you mean key?" });
+  const [far] = secretRefusals(spec, await readOperator(join(temporaryFolder(), "host.yaml")));
+  expect(far?.hint).toBe("nacre secret set kye --env VARIABLE --for a.example --use dev/assistant");
+});
+
+test("a port in `for` is that port alone", async () => {
+  const operator = await mapped('{ env: KEY, for: ["a.example:8443"], use: ["*/*"] }');
+  const codes = (endpoint: string) =>
+    secretRefusals(sandboxSpec({ inference: withCredential(endpoint) }), operator).map(({ code }) => code);
+  expect(codes("https://a.example:8443/v1")).toEqual([]);
+  expect(codes("https://a.example/v1")).toEqual(["secret_elsewhere"]);
+});
+
+test("writes entries, keeps comments and order, mode 0600, also through a link", async () => {
+  const path = written(
+    "# mine\nsecrets:\n  # the first\n  one: { env: ONE, for: [a.example], use: [a/b] }\n",
+  );
+  const link = `${path}.link`;
+  symlinkSync(path, link);
+  await setSecret(link, "two", { file: "~/two", for: ["b.example"], use: ["*/*"] });
+  await addGrant(link, { host: "r.example", cidr: "10.1.2.3/32", port: 443 });
+  await addGrant(link, { host: "r.example", cidr: "10.1.2.3/32", port: 443 });
+  expect(readFileSync(path, "utf8")).toBe(`# mine
+secrets:
+  # the first
+  one: { env: ONE, for: [ a.example ], use: [ a/b ] }
+  two: { file: ~/two, for: [ b.example ], use: [ "*/*" ] }
+grants:
+  - { host: r.example, cidr: 10.1.2.3/32, port: 443 }
+`);
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  expect(await removeSecret(path, "one")).toBe(true);
+  expect(await removeSecret(path, "one")).toBe(false);
+  expect(Object.keys((await readOperator(path)).secrets)).toEqual(["two"]);
+});
+
+test("makes the file, and its folder, where there is none", async () => {
+  const path = join(temporaryFolder(), "a", "b", "host.yaml");
+  await setSecret(path, "key", { env: "KEY", for: ["a.example"], use: ["dev/assistant"] });
+  expect((await readOperator(path)).secrets["key"]).toMatchObject({ env: "KEY" });
+  expect(statSync(join(path, "..")).mode & 0o777).toBe(0o700);
+});
+
+test("reads sources: a private file, a command without a shell, a variable that was handed over", async () => {
+  const folder = temporaryFolder();
+  const file = join(folder, "secret");
+  writeFileSync(file, "s3cret\n", { mode: 0o600 });
+  const scope = { for: ["a.example"], use: ["*/*"] };
+  expect(await resolveSecret("key", { file, ...scope }, new Map())).toEqual({ value: "s3cret" });
+  expect(await resolveSecret("key", { command: ["echo", "$HOME; x"], ...scope }, new Map())).toEqual({
+    value: "$HOME; x",
+  });
+  expect(await resolveSecret("key", { env: "KEY", ...scope }, new Map([["key", "v"]]))).toEqual({
+    value: "v",
+  });
+  expect(await resolveSecret("key", { env: "KEY", ...scope }, new Map())).toEqual({
+    lacking: expect.stringContaining("KEY was not set"),
+  });
+  chmodSync(file, 0o644);
+  expect(await resolveSecret("key", { file, ...scope }, new Map())).toEqual({
+    lacking: expect.stringContaining("chmod 600"),
+  });
+  expect(await resolveSecret("key", { command: ["false"], ...scope }, new Map())).toEqual({
+    lacking: expect.stringContaining("false ended with 1"),
+  });
+});
