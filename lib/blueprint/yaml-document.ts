@@ -5,6 +5,7 @@ import {
   isPair,
   isScalar,
   isSeq,
+  Lexer,
   LineCounter,
   parseAllDocuments,
   visit,
@@ -15,6 +16,8 @@ import { renderPath, type Finding, type Path, type Problem } from "./problem.ts"
 
 /** A file larger than this is not a description that a person reviews. */
 const LARGEST = 1024 * 1024;
+/** A blueprint needs about ten. */
+const DEEPEST = 64;
 
 /** A YAML file that was read strictly: plain data, and where each part of it stands. */
 export interface YamlDocument {
@@ -33,6 +36,11 @@ export type YamlReading =
  */
 export function readYaml(text: string, file: string): YamlReading {
   const lines = new LineCounter();
+  for (let start = 0; ; start++) {
+    lines.addNewLine(start);
+    start = text.indexOf("\n", start);
+    if (start < 0) break;
+  }
   const problem = (offset: number, path: string, reason: string, fix: string): Problem => {
     const { line, col } = lines.linePos(offset);
     return { file, line: Math.max(line, 1), column: Math.max(col, 1), path, reason, fix };
@@ -42,7 +50,10 @@ export function readYaml(text: string, file: string): YamlReading {
       problems: [{ file, line: 1, column: 1, path: "", reason: "larger than 1 MiB", fix: "split it up" }],
     };
   }
-  const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, merge: false });
+  const deep = tooDeep(text);
+  if (deep !== undefined)
+    return { problems: [problem(deep, "", `nested more than ${DEEPEST} deep`, "flatten it")] };
+  const documents = parseAllDocuments(text, { prettyErrors: false, merge: false });
   const [document, second] = documents;
   if (document === undefined || (document.contents === null && document.errors.length === 0)) {
     return { problems: [problem(0, "", "the file is empty", "write the fields that it shall have")] };
@@ -77,6 +88,21 @@ export function readYaml(text: string, file: string): YamlReading {
     },
     problems: [],
   };
+}
+
+/** Where brackets, or dashes on one line, nest deeper than any description does; the parser's work grows with its square. */
+function tooDeep(text: string): number | undefined {
+  let [offset, brackets, dashes] = [0, 0, 0];
+  for (const token of new Lexer().lex(text)) {
+    if (token === "[" || token === "{") brackets++;
+    else if (token === "]" || token === "}") brackets--;
+    if (token === "-") dashes++;
+    else if (token.trim() !== "" || token.includes("\n")) dashes = 0;
+    if (brackets > DEEPEST || dashes > DEEPEST) return offset;
+    // The lexer's marks (document, scalar, flow error) stand for no text.
+    if (!/^[\u0002\u0018\u001f]$/.test(token)) offset += token.length;
+  }
+  return undefined;
 }
 
 interface Forbidden {
