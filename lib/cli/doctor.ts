@@ -1,0 +1,85 @@
+import { mkdir } from "node:fs/promises";
+import { Command } from "commander";
+import type { Finding } from "./doctor-findings.ts";
+import { note, plain, print, printJson, table } from "./output.ts";
+
+/** `nacre doctor`: what this machine offers, each thing with what was found and the fix. */
+export function doctor(): Command {
+  return new Command("doctor")
+    .description(
+      "look at what this machine offers: kernel, engine, tools, network; with the fix for what lacks",
+    )
+    .option("--json", "as JSON")
+    .addHelpText(
+      "after",
+      "\nExit code 1 when something lacks that a sandbox needs.\n\nExample:\n  $ nacre doctor",
+    )
+    .action(async (options: { readonly json?: boolean }) => {
+      const findings = await look();
+      if (options.json === true) printJson(findings);
+      else {
+        const marks = { ok: "✓", warning: "!", missing: "✗" } as const;
+        print(
+          table(
+            ["", "WHAT", "FOUND"],
+            findings.map(({ name, found, verdict }) => [marks[verdict], name, plain(found)]),
+          ),
+        );
+        for (const { name, fix, verdict } of findings)
+          if (verdict !== "ok" && fix !== undefined)
+            note(`\n${marks[verdict]} ${name}\n  fix: ${plain(fix)}`);
+      }
+      if (findings.some(({ verdict }) => verdict === "missing")) process.exitCode = 1;
+    });
+}
+
+/** Everything, in the order in which a start would need it. */
+async function look(): Promise<Finding[]> {
+  const { offerOf } = await import("../host/launcher.ts");
+  const { cacheDirectory, operatorFile, stateDirectory } = await import("../host/paths.ts");
+  const { readOperator } = await import("../host/operator.ts");
+  const { findEngine } = await import("../pulumi/engine.ts");
+  const { kernelFindings, machineFindings, networkFinding, toolFinding } =
+    await import("./doctor-findings.ts");
+  const state = stateDirectory();
+  await mkdir(state, { recursive: true, mode: 0o700 });
+  const granted = (await readOperator(operatorFile())).grants.map(({ host }) => host);
+  const engine = await findEngine({ cache: cacheDirectory(), searchOnly: true }).then(
+    ({ version, path }) => ({
+      name: "engine",
+      found: `Pulumi ${version} at ${path}`,
+      verdict: "ok" as const,
+    }),
+    () => ({
+      name: "engine",
+      found: "none on PATH or in the cache",
+      verdict: "warning" as const,
+      fix: "nacre up downloads it, or builds it where Go is on PATH (4 minutes)",
+    }),
+  );
+  return [
+    ...kernelFindings(await offerOf()),
+    ...(await machineFindings(state)),
+    engine,
+    await toolFinding("cargo", ["--version"], "only a checkout builds the launcher: https://rustup.rs"),
+    await toolFinding("git", ["--version"], "agents that clone need it: apt-get install git"),
+    ...(await Promise.all([
+      networkFinding("integrate.api.nvidia.com", 443, granted),
+      networkFinding("github.com", 443, granted),
+      networkFinding("pypi.org", 443, granted),
+      networkFinding(await npmRegistry(), 443, granted),
+    ])),
+  ];
+}
+
+/** The host that npm's configuration names: kits are fetched from there. */
+async function npmRegistry(): Promise<string> {
+  const { execFile } = await import("node:child_process");
+  const { promisify } = await import("node:util");
+  try {
+    const { stdout } = await promisify(execFile)("npm", ["config", "get", "registry"], { timeout: 20_000 });
+    return new URL(stdout.trim()).hostname;
+  } catch {
+    return "registry.npmjs.org";
+  }
+}

@@ -1,0 +1,83 @@
+import { open, stat, type FileHandle } from "node:fs/promises";
+import { Command } from "commander";
+import { contextOf, sandboxId, type StackOption } from "./context.ts";
+import { plain } from "./output.ts";
+
+interface LogsOptions extends StackOption {
+  readonly follow?: boolean;
+  readonly lines: string;
+}
+
+/** `nacre logs SANDBOX [-f]`: what the agent said, its control characters escaped. */
+export function logs(): Command {
+  return new Command("logs")
+    .description("show what the agent wrote to its output")
+    .argument("<sandbox>")
+    .option("-s, --stack <name>", "the environment")
+    .option("-f, --follow", "go on as it grows")
+    .option("-n, --lines <count>", "the last ones", "100")
+    .addHelpText("after", "\nExamples:\n  $ nacre logs assistant\n  $ nacre logs -f -n 0 assistant")
+    .action(async (name: string, options: LogsOptions) => {
+      const { connect } = await import("./daemon.ts");
+      const daemon = await connect();
+      const { path } = await daemon.call("logs", { id: sandboxId(contextOf(options), name) });
+      await show(path, Number(options.lines), options.follow === true);
+    });
+}
+
+const chunk = 64 * 1024;
+
+async function show(path: string, lines: number, follow: boolean): Promise<void> {
+  const file = await open(path, "r");
+  const at = (await file.stat()).size;
+  process.stdout.write(await tail(file, at, lines));
+  if (!follow) return file.close();
+  await followFrom(path, file, at);
+}
+
+/** The last `lines` lines before `end`, at most 4 MiB of them. */
+async function tail(file: FileHandle, end: number, lines: number): Promise<string> {
+  const from = Math.max(0, end - 4 * 1024 * 1024);
+  const text = await read(file, from, end);
+  const all = text.replace(/\n$/, "").split("\n");
+  return lines === 0 || text === "" ? "" : `${all.slice(-lines).map(plain).join("\n")}\n`;
+}
+
+async function read(file: FileHandle, from: number, to: number): Promise<string> {
+  const buffer = Buffer.alloc(to - from);
+  let filled = 0;
+  while (filled < buffer.length) {
+    const { bytesRead } = await file.read(
+      buffer,
+      filled,
+      Math.min(chunk, buffer.length - filled),
+      from + filled,
+    );
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return buffer.toString("utf8", 0, filled);
+}
+
+/** Polls: the file is rotated by renaming, so a watch on it would follow the wrong one. Ends with the process. */
+async function followFrom(path: string, first: FileHandle, start: number): Promise<void> {
+  let file = first;
+  let at = start;
+  let rest = "";
+  for (;;) {
+    const size = (await file.stat()).size;
+    if (size > at) {
+      const lines = (rest + (await read(file, at, size))).split("\n");
+      rest = lines.pop() ?? "";
+      if (lines.length > 0) process.stdout.write(`${lines.map(plain).join("\n")}\n`);
+      at = size;
+    } else if ((await stat(path).catch(() => undefined))?.ino !== (await file.stat()).ino) {
+      const next = await open(path, "r").catch(() => undefined);
+      if (next !== undefined) {
+        await file.close();
+        [file, at] = [next, 0];
+      }
+    }
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}

@@ -1,0 +1,35 @@
+import { Command, CommanderError } from "commander";
+import { NacreError } from "../error.ts";
+import { version } from "../version.ts";
+import { explain, note, printJson } from "./output.ts";
+import { commands } from "./commands.ts";
+
+/** `nacre`. Exit codes: 0 done, 1 failed, 2 bad use, 3 drift or a widened capability found, 124 wait timed out. */
+const program = new Command("nacre")
+  .description("Infrastructure as code for always-on AI agents in hardened sandboxes.")
+  .version(version)
+  .showHelpAfterError("(nacre COMMAND --help shows examples)")
+  .exitOverride();
+
+for (const command of commands(program)) program.addCommand(adopt(command));
+
+/** Sub-commands must throw too, where commander would end the process by itself. */
+function adopt(command: Command): Command {
+  command.exitOverride().showHelpAfterError(`(nacre ${command.name()} --help shows examples)`);
+  command.commands.forEach(adopt);
+  return command;
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = report(error);
+}
+
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (process.argv.includes("--json"))
+    printJson({ error: error instanceof NacreError ? error : { code: "internal", message: String(error) } });
+  else note(explain(error));
+  return error instanceof NacreError && error.code.startsWith("usage_") ? 2 : 1;
+}

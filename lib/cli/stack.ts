@@ -1,0 +1,56 @@
+import { cacheDirectory, stateDirectory } from "../host/paths.ts";
+import { EnvironmentStack } from "../pulumi/automation.ts";
+import { findEngine, type EngineProgress } from "../pulumi/engine.ts";
+import { HostEnvironment } from "../pulumi/host.ts";
+import { synthesizeHost } from "../synth/host.ts";
+import type { Context } from "./context.ts";
+import { readEnvironment, type BlueprintOption } from "./environment.ts";
+import { bytes, note, plain } from "./output.ts";
+
+/** The Pulumi stack of an environment, with the blueprint as its program. Obtains the engine if there is none yet. */
+export async function stackOf(context: Context, options: BlueprintOption): Promise<EnvironmentStack> {
+  const { environment, catalogue } = readEnvironment(context, options);
+  const objects = synthesizeHost(environment, { catalogue });
+  for (const warning of objects.warnings) note(`warning: ${warning}`);
+  return open(context, () => Promise.resolve(new HostEnvironment(environment.name, objects)));
+}
+
+/** The stack without a program: for what needs its records alone. */
+export const recordsOf = (context: Context): Promise<EnvironmentStack> =>
+  open(context, () => Promise.resolve());
+
+async function open(context: Context, program: () => Promise<unknown>): Promise<EnvironmentStack> {
+  const cache = cacheDirectory();
+  const engine = await findEngine({ cache, onProgress: engineProgress });
+  return EnvironmentStack.open({
+    stateDirectory: stateDirectory(),
+    cache,
+    engine,
+    project: context.project,
+    environment: context.stack,
+    program: async () => {
+      await program();
+    },
+    onProgress: ({ subject, message }) =>
+      note(`  ${subject === undefined ? "" : `${plain(subject)}: `}${plain(message)}`),
+    onRepair: (line) => note(`repaired: ${line}`),
+  });
+}
+
+function engineProgress({ message, done, total, unit }: EngineProgress): void {
+  const count = (value: number): string => (unit === "bytes" ? bytes(value) : String(value));
+  const far =
+    done === undefined ? "" : ` (${count(done)}${total === undefined ? "" : ` of ${count(total)}`})`;
+  note(`  engine: ${message}${far}`);
+}
+
+/** Ctrl-C ends the run in order; a second one ends this process. */
+export function interruptible(): AbortSignal {
+  const controller = new AbortController();
+  const stop = (): void => {
+    note("stopping; what is under way is brought to a safe end (again: at once)");
+    controller.abort();
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, stop);
+  return controller.signal;
+}

@@ -1,0 +1,41 @@
+import { Command } from "commander";
+import { contextOf, sandboxId, type StackOption } from "./context.ts";
+import { note, print, printJson } from "./output.ts";
+
+interface StatusOptions extends StackOption {
+  readonly json?: boolean;
+  readonly probe: boolean;
+  readonly verbose?: boolean;
+}
+
+/** `nacre status [SANDBOX]`: per wall what is enforced, as read from the kernel and tried from inside. */
+export function status(): Command {
+  return new Command("status")
+    .description("show per wall what is enforced right now, as read back and as tried from inside")
+    .argument("[sandbox]", "a sandbox; all of this machine without it")
+    .option("-s, --stack <name>", "the environment")
+    .option("--no-probe", "do not try the forbidden things from inside")
+    .option("-v, --verbose", "each measurement, with where it was read")
+    .option("--json", "as JSON")
+    .addHelpText(
+      "after",
+      "\nExit code 1 when something that was asked for is not in force.\n\nExamples:\n  $ nacre status\n  $ nacre status assistant --verbose\n  $ nacre status --json | jq '.[].walls'",
+    )
+    .action(async (name: string | undefined, options: StatusOptions) => {
+      const { connect } = await import("./daemon.ts");
+      const { healthy, statusReport } = await import("./status-report.ts");
+      const daemon = await connect();
+      const id = name === undefined ? undefined : sandboxId(contextOf(options), name);
+      const readings = await daemon.call("status", {
+        ...(id === undefined ? {} : { id }),
+        probe: options.probe,
+      });
+      if (options.json === true) printJson(readings);
+      else if (readings.length === 0) note("no sandbox on this machine; nacre up makes one");
+      else
+        print(
+          readings.map((reading) => statusReport(reading, Date.now(), options.verbose === true)).join("\n\n"),
+        );
+      if (!readings.every(healthy)) process.exitCode = 1;
+    });
+}

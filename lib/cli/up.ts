@@ -1,0 +1,78 @@
+import { Command } from "commander";
+import { contextOf, type Context, type StackOption } from "./context.ts";
+import type { BlueprintOption } from "./environment.ts";
+import { print, printJson } from "./output.ts";
+
+export interface RunOptions extends StackOption, BlueprintOption {
+  readonly json?: boolean;
+  readonly yes?: boolean;
+}
+
+/** `nacre up`: makes the environment so. */
+export function up(): Command {
+  return withOptions(new Command("up"))
+    .description("make the environment real on this machine, as its blueprint says")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ nacre preview && nacre up\n  $ nacre up -s prod -b blueprints/prod.yaml",
+    )
+    .action(async (options: RunOptions) => {
+      if (!(await runUp(contextOf(options), options))) process.exitCode = 1;
+    });
+}
+
+/** Whether it succeeded. Nothing runs that the operator's file does not cover: that is checked first. */
+export async function runUp(context: Context, options: RunOptions): Promise<boolean> {
+  const { interruptible, stackOf } = await import("./stack.ts");
+  const { outcomeReport } = await import("./outcome-report.ts");
+  const stack = await stackOf(context, options);
+  const outcome = await stack.up({ signal: interruptible() });
+  if (options.json === true) printJson(outcome);
+  else print(outcomeReport(outcome, { done: "done", nothing: "nothing changed" }));
+  return outcome.result === "succeeded";
+}
+
+/** `nacre preview`: what `up` would do. Starts nothing, and works before anything exists. */
+export function preview(): Command {
+  return withOptions(new Command("preview"))
+    .description("show what up would do; starts nothing")
+    .option("--expect-no-changes", "exit code 3 when something would change")
+    .addHelpText("after", "\nExamples:\n  $ nacre preview\n  $ nacre preview --json --expect-no-changes")
+    .action(async (options: RunOptions & { readonly expectNoChanges?: boolean }) => {
+      const { interruptible, stackOf } = await import("./stack.ts");
+      const { outcomeReport } = await import("./outcome-report.ts");
+      const { changed } = await import("../pulumi/outcome.ts");
+      const stack = await stackOf(contextOf(options), options);
+      const outcome = await stack.preview({ signal: interruptible() });
+      if (options.json === true) printJson(outcome);
+      else
+        print(outcomeReport(outcome, { done: "nothing was changed yet", nothing: "nothing would change" }));
+      if (outcome.result !== "succeeded") process.exitCode = 1;
+      else if (options.expectNoChanges === true && changed(outcome).length > 0) process.exitCode = 3;
+    });
+}
+
+/** `nacre refresh`: reads how things are into the record. */
+export function refresh(): Command {
+  return withOptions(new Command("refresh"))
+    .description("read how things are into the environment's record")
+    .option("--preview", "only show what differs")
+    .addHelpText("after", "\nExit code 3 when something differs.\n\nExample:\n  $ nacre refresh --preview")
+    .action(async (options: RunOptions & { readonly preview?: boolean }) => {
+      const { interruptible, stackOf } = await import("./stack.ts");
+      const { outcomeReport } = await import("./outcome-report.ts");
+      const { changed } = await import("../pulumi/outcome.ts");
+      const stack = await stackOf(contextOf(options), options);
+      const outcome = await stack.refresh({ signal: interruptible(), preview: options.preview === true });
+      if (options.json === true) printJson(outcome);
+      else print(outcomeReport(outcome, { done: "differs from the record", nothing: "all is as recorded" }));
+      if (outcome.result !== "succeeded") process.exitCode = 1;
+      else if (changed(outcome).length > 0) process.exitCode = 3;
+    });
+}
+
+export const withOptions = (command: Command): Command =>
+  command
+    .option("-b, --blueprint <file>", "the blueprint")
+    .option("-s, --stack <name>", "the environment")
+    .option("--json", "as JSON");
