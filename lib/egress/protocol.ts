@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { networkPoliciesSchema } from "../policy/language.ts";
+import { inferenceSchema } from "../router/config.ts";
 
 /**
  * The control channel of one egress process: JSON lines, the daemon's on stdin, the egress' on stdout. The daemon
@@ -40,28 +41,6 @@ export type Network = z.infer<typeof networkSchema>;
 /** The operator's word that a name may answer from addresses that are not public (`host.yaml`). */
 export const grantSchema = z.strictObject({ host: z.string().min(1), cidr: z.string().min(1), port });
 export type Grant = z.infer<typeof grantSchema>;
-
-export const inferenceSchema = z.strictObject({
-  route: z.strictObject({
-    /** Providers in order of trial. Only one is used yet; more are refused. */
-    try: z.array(z.string()).min(1),
-    /** Until the provider's first byte. */
-    timeoutSeconds: z.number().positive(),
-  }),
-  providers: z.record(
-    z.string(),
-    z.strictObject({
-      kind: z.enum(["nvidia", "openai", "demo"]),
-      model: z.string().min(1),
-      endpoint: z.url().optional(),
-      credential: z.string().optional(),
-      trusted: z.boolean(),
-    }),
-  ),
-  /** Values by credential name, kept in memory only. A name that lacks here answers `credential_unavailable`. */
-  secrets: z.record(z.string(), z.string()),
-});
-export type Inference = z.infer<typeof inferenceSchema>;
 
 export const publishSchema = z.strictObject({ inside: port, outside: z.int().min(0).max(65535) });
 

@@ -1,0 +1,92 @@
+import http from "node:http";
+import type net from "node:net";
+import tls from "node:tls";
+import type { Duplex } from "node:stream";
+import { NacreError } from "../error.ts";
+import { parseAddress } from "../policy/address.ts";
+import type { Target } from "./target.ts";
+
+/** The way out: guarded, recorded, cut by a block. The egress gives it; the router has no other. */
+export type Dial = (
+  where: { readonly host: string; readonly port: number },
+  signal: AbortSignal,
+) => Promise<net.Socket>;
+
+/** Milliseconds for a TLS handshake; and that an idle connection is kept for the next request. */
+const handshakeMs = 10_000;
+const idleMs = 30_000;
+
+/** Connections to one target, kept alive between requests. Every certificate is verified, always. */
+export class UpstreamAgent extends http.Agent {
+  readonly #target: Target;
+  readonly #dial: Dial;
+  readonly #trust: readonly string[];
+
+  /** @param trust PEM certificates of the authorities that count */
+  constructor(target: Target, dial: Dial, trust: readonly string[]) {
+    super({ keepAlive: true, maxSockets: 64, maxFreeSockets: 4, timeout: idleMs });
+    this.#target = target;
+    this.#dial = dial;
+    this.#trust = trust;
+  }
+
+  override createConnection(
+    _options: http.ClientRequestArgs,
+    callback?: (error: Error | null, stream: Duplex) => void,
+  ): undefined {
+    this.#connect().then(
+      (socket) => callback?.(null, socket),
+      // Node's own type wants a stream beside the error; none is read where there is an error.
+      (error: unknown) => (callback as ((error: unknown) => void) | undefined)?.(error),
+    );
+  }
+
+  async #connect(): Promise<net.Socket> {
+    const { host, port, secure } = this.#target;
+    const plain = await this.#dial({ host, port }, AbortSignal.timeout(handshakeMs * 2));
+    if (!secure) return plain;
+    const socket = tls.connect({
+      socket: plain,
+      // RFC 6066: an address is no server name. Its certificate is checked for it all the same.
+      ...(parseAddress(host) === undefined ? { servername: host } : {}),
+      host,
+      ca: [...this.#trust],
+      minVersion: "TLSv1.2",
+      ALPNProtocols: ["http/1.1"],
+    });
+    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+    const failed = (error: NodeJS.ErrnoException): void => {
+      reject(error instanceof NacreError ? error : tlsFailure(host, error.code ?? error.message));
+    };
+    const closed = (): void => reject(tlsFailure(host, "closed during the handshake"));
+    const timer = setTimeout(
+      () => socket.destroy(tlsFailure(host, "no TLS handshake within 10 s")),
+      handshakeMs,
+    );
+    socket
+      .once("secureConnect", () => resolve(undefined))
+      .once("error", failed)
+      .once("close", closed);
+    try {
+      await promise;
+    } catch (error) {
+      plain.destroy();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      socket.off("close", closed);
+    }
+    // Its next listener is the HTTP client's, a moment later; until then an error must not end the process.
+    socket.off("error", failed).on("error", () => undefined);
+    return socket;
+  }
+}
+
+function tlsFailure(host: string, reason: string): NacreError {
+  return new NacreError({
+    code: "tls_failed",
+    subject: host,
+    message: `${host} cannot be verified: ${reason}`,
+    hint: "if your network inspects TLS, put its authority into the system's bundle or SSL_CERT_FILE",
+  });
+}
