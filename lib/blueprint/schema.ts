@@ -28,7 +28,7 @@ export const resourcesSchema = z.strictObject({
     .meta({ default: "unlimited", examples: ["2"] }),
   memory: bytesSchema
     .optional()
-    .describe("Memory, swap included: `2Gi`.")
+    .describe("Memory: `2Gi`, `512Mi`.")
     .meta({ default: "unlimited", examples: ["2Gi"] }),
   pids: z
     .int()
@@ -84,14 +84,20 @@ export const agentSchema = z.strictObject({
       "What separates the agent from the host: the host's kernel behind the walls, gVisor, or a Kata virtual machine. Only `kernel` is enforced yet.",
     )
     .meta({ default: "`kernel`" }),
-  walls: wallsSchema.optional().describe("Which walls stop the sandbox when they cannot be built."),
+  walls: wallsSchema
+    .optional()
+    .describe("Which walls stop the sandbox when they cannot be built.")
+    .meta({ default: "all required" }),
   seccomp: z
     .string()
     .min(1, "a path of a file: policies/agent.yaml")
     .optional()
     .describe("Path of an own seccomp profile, an allow-list in OCI JSON.")
     .meta({ default: "the profile that ships with Nacre", examples: ["seccomp/agent.json"] }),
-  resources: resourcesSchema.optional().describe("Limits; absent means unlimited."),
+  resources: resourcesSchema
+    .optional()
+    .describe("Limits; absent means unlimited.")
+    .meta({ default: "unlimited" }),
   persist: z
     .array(insidePathSchema)
     .optional()

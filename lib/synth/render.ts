@@ -16,7 +16,7 @@ export function renderHost(objects: HostObjects): ReadonlyMap<string, string> {
   return new Map(files.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** One object as YAML. Lists of plain values stay on one line where they fit, as a person would write them. */
+/** One object as YAML, in block style, keys in the order of the object. */
 export function renderObject(object: unknown): string {
   return stringify(object, { lineWidth: 110, aliasDuplicateObjects: false });
 }
