@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { nameSchema } from "../synth/host-objects.ts";
-import type { ResourceKind } from "./kind.ts";
+import type { Recorded, ResourceKind } from "./kind.ts";
 import type { Machine } from "./machine.ts";
 import { isElsewhere, mustBeHere, warnUnobserved } from "./ownership.ts";
 
@@ -11,6 +11,7 @@ const inputs = z.strictObject({ project: z.string().min(1), environment: nameSch
  * that none can be added from another machine.
  */
 export function machineKind(machine: Machine): ResourceKind<z.infer<typeof inputs>> {
+  const subjectOf = ({ inputs }: Recorded) => `environment ${String(inputs["environment"])}`;
   return {
     inputs,
     computed: ["machine"],
@@ -24,19 +25,19 @@ export function machineKind(machine: Machine): ResourceKind<z.infer<typeof input
     async read(recorded, call) {
       const owner = { machine: recorded.id };
       if (await isElsewhere(machine, owner)) {
-        await warnUnobserved(machine, owner, "environment", call);
+        await warnUnobserved(machine, owner, subjectOf(recorded), call);
         return "unobserved";
       }
       return { ...recorded, outputs: { ...recorded.inputs, ...owner }, problems: [] };
     },
 
     async update(recorded, spec) {
-      await mustBeHere(machine, { machine: recorded.id }, `environment ${spec.environment}`);
+      await mustBeHere(machine, { machine: recorded.id }, subjectOf(recorded));
       return { id: recorded.id, inputs: spec, outputs: { ...spec, machine: recorded.id }, problems: [] };
     },
 
     async delete(recorded) {
-      await mustBeHere(machine, { machine: recorded.id }, "environment");
+      await mustBeHere(machine, { machine: recorded.id }, subjectOf(recorded));
     },
   };
 }

@@ -8,8 +8,8 @@ import { serve } from "./serve.ts";
  */
 export async function runPlugin(machine: Machine, args: readonly string[]): Promise<void> {
   process.stdin.resume().on("end", () => process.exit(0));
-  // An interrupt of the terminal's group is for the engine: it says Cancel, and ends us when it is done.
-  process.on("SIGINT", () => undefined);
+  // The engine's own way to end us, after Cancel; a terminal's interrupt does not reach this process group.
+  process.on("SIGINT", () => process.exit(0));
   const port = await serve(
     machine,
     args.findLast((arg) => !arg.startsWith("-")),

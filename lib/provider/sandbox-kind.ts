@@ -28,9 +28,8 @@ export function sandboxKind(machine: Machine): ResourceKind<z.infer<typeof input
       }
       const owner = await machine.identity();
       const reading = owner === undefined ? undefined : await machine.findSandbox(id, call);
-      if (owner === undefined || reading?.running !== true) {
-        const how = reading?.problems.join("; ") ?? "not on this machine any more";
-        call.log("warning", `${subjectOf(id)}: ${how === "" ? "stopped" : how}`);
+      if (owner === undefined || reading === undefined) {
+        call.log("warning", `${subjectOf(id)}: not on this machine any more`);
         return "gone";
       }
       return observed(id, owner, reading);
@@ -49,8 +48,10 @@ export function sandboxKind(machine: Machine): ResourceKind<z.infer<typeof input
   };
 }
 
+/** One that died is kept, with the reason: the next `up` starts it again, and `destroy` takes away what it left. */
 function observed(id: string, machine: string, reading: SandboxReading): Observed {
-  const { spec, generation, published, problems } = reading;
+  const { spec, generation, published } = reading;
+  const problems = reading.running || reading.problems.length > 0 ? reading.problems : ["it is stopped"];
   const inputs = { ...spec, machine };
   return { id, inputs, outputs: { ...inputs, generation, published }, problems };
 }

@@ -49,7 +49,7 @@ function packageRoot(): string {
 
 /** Kits are folders with a lock of their whole tree. */
 function kitFolders(root: string): string[] {
-  const kits = ["lib/host/kits", "dist/lib/host/kits"]
+  const kits = ["lib/host/kits", "dist/host/kits"]
     .map((path) => join(root, path))
     .find((path) => existsSync(path));
   if (kits === undefined) return [];

@@ -27,6 +27,11 @@ const made = async (inputs: Properties) => {
   const { id, outputs } = await driver.resource("Sandbox", "assistant").create(inputs);
   return { id, inputs, outputs };
 };
+const failureOf = (call: Promise<unknown>) =>
+  call.then(
+    () => expect.unreachable("it succeeded"),
+    (error: unknown) => error as ServiceError,
+  );
 const pidOf = () =>
   JSON.parse(readFileSync(join(state, "sandboxes/dev/assistant.json"), "utf8")).pid as number;
 const warnings = () => driver.logs.filter(({ severity }) => severity === 2).map(({ message }) => message);
@@ -151,12 +156,19 @@ describe("on its own machine", () => {
     expect((await resource.read("dev/assistant")).id).toBe("");
   });
 
-  test("a sandbox that died reads as gone, with the reason", async () => {
+  test("a sandbox that died is told as such, and can still be deleted", async () => {
     const old = await made({ ...sandbox(), machine: await claim() });
     process.kill(pidOf(), "SIGKILL");
     await new Promise((done) => setTimeout(done, 100));
-    expect((await driver.resource("Sandbox", "assistant").read(old.id, old)).id).toBe("");
-    expect(warnings()).toEqual(["sandbox dev/assistant: its process ended"]);
+    const resource = driver.resource("Sandbox", "assistant");
+    const error = await failureOf(resource.read(old.id, old));
+    expect(initFailureOf(error)).toMatchObject({
+      id: old.id,
+      reasons: ["its process ended"],
+      inputs: old.inputs,
+    });
+    await resource.delete(old.id, old);
+    expect((await resource.read(old.id, old)).id).toBe("");
   });
 
   test("a sandbox that does not become ready keeps its identity", async () => {
@@ -164,11 +176,8 @@ describe("on its own machine", () => {
       ...sandbox({ agent: { kind: "command", command: ["false"], env: {} } }),
       machine: await claim(),
     };
-    const error = await made(inputs).then(
-      () => undefined,
-      (error: unknown) => error as ServiceError,
-    );
-    expect(initFailureOf(error!)).toEqual({
+    const error = await failureOf(made(inputs));
+    expect(initFailureOf(error)).toEqual({
       id: "dev/assistant",
       reasons: ["its process ended"],
       inputs,

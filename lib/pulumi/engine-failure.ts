@@ -1,0 +1,26 @@
+import { NacreError } from "../error.ts";
+import { lockHoldersOf } from "./lock.ts";
+
+/** What the engine said when it could not do its work at all, as one error of ours. */
+export function engineFailure(error: unknown): NacreError {
+  if (error instanceof NacreError) return error;
+  const text = error instanceof Error ? error.message : String(error);
+  const holders = lockHoldersOf(text);
+  if (holders !== undefined) {
+    const who = holders.map(
+      ({ host, pid, since }) => `process ${pid} on ${host}, since ${since.toISOString()}`,
+    );
+    const parts = {
+      code: "stack_locked",
+      subject: "Pulumi state",
+      message: `another run holds it: ${who.join("; ")}`,
+      hint: "wait for it to end, or end it; the lock of a dead process of this host is cleared by the next up",
+    };
+    return new NacreError(parts, { cause: error });
+  }
+  const killer = /was killed with (SIG\w+)/.exec(text)?.[1];
+  const said = text.split("\n").flatMap((line) => /^\s*error: (.*)/.exec(line)?.[1] ?? []);
+  const reason = said.length > 0 ? [...new Set(said)].join("\n") : text;
+  const message = killer === undefined ? reason : `it was killed (${killer})`;
+  return new NacreError({ code: "engine_failed", subject: "Pulumi engine", message }, { cause: error });
+}

@@ -1,0 +1,56 @@
+import { ComponentResource, getProject, getStack, log, type ComponentResourceOptions } from "@pulumi/pulumi";
+import type { Environment } from "../constructs/index.ts";
+import { NacreError } from "../error.ts";
+import { idOf } from "../synth/host-objects.ts";
+import { synthesizeHost, type HostObjects } from "../synth/host.ts";
+import { loadCatalogue } from "./catalogue.ts";
+import { Machine, Sandbox, Workspace } from "./resources.ts";
+
+/** The resources of one environment on a host: its machine, and a workspace and a sandbox for each agent. */
+export class HostEnvironment extends ComponentResource {
+  readonly machine: Machine;
+  /** By name. */
+  readonly sandboxes: ReadonlyMap<string, Sandbox>;
+
+  constructor(environment: string, objects: HostObjects, options?: ComponentResourceOptions) {
+    super("nacre:host:Environment", environment, {}, options);
+    const project = objects.workspaces[0]?.project ?? getProject();
+    const inside = { parent: this };
+    this.machine = new Machine(environment, { project, environment }, inside);
+    const machine = this.machine.id;
+    const workspaces = new Map(
+      objects.workspaces.map((spec) => [idOf(spec), new Workspace(idOf(spec), { ...spec, machine }, inside)]),
+    );
+    this.sandboxes = new Map(
+      objects.sandboxes.map((spec) => {
+        const owned = workspaces.get(spec.workspace);
+        const workspace = owned?.id ?? spec.workspace;
+        const dependsOn = owned === undefined ? [] : [owned];
+        return [
+          spec.name,
+          new Sandbox(idOf(spec), { ...spec, workspace, machine }, { ...inside, dependsOn }),
+        ];
+      }),
+    );
+    this.registerOutputs({});
+  }
+}
+
+/**
+ * Makes an environment real on this machine, in any Pulumi program: the stack is the environment, so both have one name.
+ * @throws NacreError `stack_mismatch`, and whatever reading and lowering the tree finds wrong
+ */
+export function deployHost(environment: Environment, options?: ComponentResourceOptions): HostEnvironment {
+  const stack = getStack();
+  if (environment.name !== stack) {
+    throw new NacreError({
+      code: "stack_mismatch",
+      subject: `environment ${environment.name}`,
+      message: `it is deployed as stack ${stack}, and a stack is one environment`,
+      hint: `new Environment(${JSON.stringify(stack)}, …), or pulumi stack select ${environment.name}`,
+    });
+  }
+  const objects = synthesizeHost(environment, { catalogue: loadCatalogue(), project: getProject() });
+  for (const warning of objects.warnings) void log.warn(warning);
+  return new HostEnvironment(environment.name, objects, options);
+}

@@ -1,0 +1,35 @@
+import type { EngineEvent } from "./events.ts";
+import { nameOf } from "./events.ts";
+
+/** What a person may watch while the engine works. */
+export interface RunProgress {
+  /** The resource's name; undefined for the run as a whole. */
+  readonly subject: string | undefined;
+  readonly message: string;
+}
+
+export type OnRunProgress = (progress: RunProgress) => void;
+
+const verbs: Record<string, string> = {
+  create: "creating",
+  update: "updating",
+  delete: "deleting",
+  refresh: "reading",
+  replace: "replacing",
+};
+
+/** Undefined for an event that is nothing to watch. */
+export function progressOf(event: EngineEvent): RunProgress | undefined {
+  const step = event.resourcePreEvent?.metadata;
+  if (step?.type.startsWith("nacre:host:") === true && step.op in verbs) {
+    return {
+      subject: nameOf(step.urn),
+      message: `${verbs[step.op] ?? step.op} ${step.type.split(":").at(-1)?.toLowerCase() ?? ""}`,
+    };
+  }
+  const said = event.diagnosticEvent;
+  if (said?.ephemeral === true && said.severity !== "debug") {
+    return { subject: said.urn === undefined ? undefined : nameOf(said.urn), message: said.message.trim() };
+  }
+  return undefined;
+}

@@ -1,0 +1,48 @@
+import {
+  CustomResource,
+  type CustomResourceOptions,
+  type Input,
+  type Inputs,
+  type Output,
+} from "@pulumi/pulumi";
+import type { HostSandbox, HostWorkspace } from "../synth/host-objects.ts";
+
+type InputsOf<Spec> = { readonly [Key in keyof Spec]: Input<Spec[Key]> };
+
+export type MachineArgs = InputsOf<{ readonly project: string; readonly environment: string }>;
+export type WorkspaceArgs = InputsOf<HostWorkspace & { readonly machine: string }>;
+export type SandboxArgs = InputsOf<HostSandbox & { readonly machine: string }>;
+
+/**
+ * The machine that an environment lives on. Workspaces and sandboxes take its id, so none of them can be made or changed
+ * from another machine over the same Pulumi state.
+ */
+export class Machine extends CustomResource {
+  constructor(name: string, args: MachineArgs, options?: CustomResourceOptions) {
+    super("nacre:host:Machine", name, args, options);
+  }
+}
+
+/** An agent's folder. Kept on the machine when it leaves the stack, unless `retainOnDelete: false` says otherwise. */
+export class Workspace extends CustomResource {
+  constructor(name: string, args: WorkspaceArgs, options?: CustomResourceOptions) {
+    super("nacre:host:Workspace", name, args, { retainOnDelete: true, ...options });
+  }
+}
+
+/** One isolated agent. */
+export class Sandbox extends CustomResource {
+  /** Counts the process trees that this sandbox has had. */
+  declare readonly generation: Output<number>;
+  /** Where its ports are on the host's loopback. */
+  declare readonly published: Output<readonly { readonly inside: number; readonly outside: number }[]>;
+
+  constructor(name: string, args: SandboxArgs, options?: CustomResourceOptions) {
+    super(
+      "nacre:host:Sandbox",
+      name,
+      { ...(args as Inputs), generation: undefined, published: undefined },
+      options,
+    );
+  }
+}
