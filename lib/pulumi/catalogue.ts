@@ -14,7 +14,11 @@ import { NacreError } from "../error.ts";
 
 /** What ships with this package: presets, the base policy, the default seccomp profile, the kits' locks. */
 export function loadCatalogue(root: string = packageRoot()): Catalogue {
-  const read = (path: string): string => readFileSync(join(root, path), "utf8");
+  const read = (path: string): string => {
+    if (!existsSync(join(root, path)))
+      throw broken(path, "it is missing from the package", "install nacre again");
+    return readFileSync(join(root, path), "utf8");
+  };
   const presets = readdirSync(join(root, "policies/presets"))
     .filter((name) => name.endsWith(".yaml"))
     .sort()

@@ -9,7 +9,13 @@ export interface Refusal {
 
 /** Everything that an agent asks for and that a host cannot enforce. */
 export function refusals(agent: ResolvedAgent): Refusal[] {
-  return [...isolation(agent), ...writable(agent), ...persistence(agent), ...fallback(agent)];
+  return [
+    ...isolation(agent),
+    ...writable(agent),
+    ...readOnly(agent),
+    ...persistence(agent),
+    ...fallback(agent),
+  ];
 }
 
 function isolation({ isolation: level }: ResolvedAgent): Refusal[] {
@@ -32,6 +38,18 @@ function writable({ files }: ResolvedAgent): Refusal[] {
       reason: `${path} cannot be writable: on a host only the workspace, /tmp and devices are, the rest is read-only`,
       fix: `write ${WORKSPACE}${path} instead, or remove it from the policy`,
     }));
+}
+
+/** Landlock adds rights up along a path: what is under a writable folder is writable, whatever another rule says. */
+function readOnly({ files }: ResolvedAgent): Refusal[] {
+  return files.readOnly.flatMap((path) => {
+    const over = files.readWrite.find((folder) => isWithin(path, folder));
+    if (over === undefined) return [];
+    const reason = `${path} cannot be read-only: ${over} is writable, and everything in it`;
+    return [
+      { reason, fix: `list the writable folders beside ${path} instead of ${over}, or remove ${path}` },
+    ];
+  });
 }
 
 function persistence({ persist }: ResolvedAgent): Refusal[] {

@@ -135,6 +135,7 @@ test("says which hosts anything can be sent to", () => {
   expect(warnings).toContain("agent worker: anything can be sent to api.telegram.org, db.corp.example:5432");
 });
 
+const mixed = { readOnly: ["/sandbox/.openclaw"], readWrite: ["/sandbox"] };
 const refused: readonly [string, Partial<ConstructorParameters<typeof AgentSandbox>[2]>, string, string][] = [
   [
     "gVisor",
@@ -150,6 +151,12 @@ const refused: readonly [string, Partial<ConstructorParameters<typeof AgentSandb
     { landlock: LandlockProfile.of({ readWrite: ["/usr"] }) },
     "/usr cannot be writable",
     "/sandbox/usr",
+  ],
+  [
+    "read-only in writable",
+    { landlock: LandlockProfile.of(mixed) },
+    "/sandbox/.openclaw cannot be read-only",
+    "beside",
   ],
 ];
 test.for(refused)("refuses %s with the reason and the way out", ([, props, reason, fix]) => {
