@@ -209,7 +209,6 @@ export const methods = {
     body: z.strictObject({ id, what: blockSchema }),
     result: z.strictObject({ revision: z.int(), enforcedMs: z.number() }),
   },
-  /** Also ends an `allow` of the host. */
   unblock: {
     body: z.strictObject({ id, what: blockSchema }),
     result: z.strictObject({ revision: z.int(), enforcedMs: z.number() }),

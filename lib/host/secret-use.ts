@@ -1,55 +1,51 @@
 import { NacreError } from "../error.ts";
 import { idOf, type HostSandbox } from "../synth/host-objects.ts";
 import { nearest } from "../blueprint/index.ts";
+import { targetOf } from "../router/target.ts";
 import type { Operator, SecretEntry } from "./operator.ts";
 
 /** One secret that a sandbox' description would have its egress send somewhere. */
-export interface SecretUse {
+interface SecretUse {
   readonly secret: string;
   readonly host: string;
   readonly port: number;
-  readonly tls: boolean;
   /** The part of the description that asks for it. */
   readonly by: string;
 }
 
-const defaultEndpoints = {
-  nvidia: "https://integrate.api.nvidia.com/v1",
-  openai: "https://api.openai.com/v1",
-  demo: undefined,
-} as const;
-
-/** Every secret that `spec` names, and where it would go. */
-export function secretUses(spec: Pick<HostSandbox, "inference">): SecretUse[] {
-  return Object.entries(spec.inference?.providers ?? {}).flatMap(([name, provider]) => {
-    const endpoint = provider.endpoint ?? defaultEndpoints[provider.kind];
-    if (provider.credential === undefined || endpoint === undefined) return [];
-    const { hostname, port, protocol } = new URL(endpoint);
-    const tls = protocol === "https:";
-    return [
-      {
-        secret: provider.credential,
-        host: hostname.replace(/^\[|\]$/g, "").toLowerCase(),
-        port: port === "" ? (tls ? 443 : 80) : Number(port),
-        tls,
-        by: `inference provider ${name}`,
-      },
-    ];
-  });
-}
+/** The names of the secrets that `spec` has its egress hold. */
+export const secretNames = (spec: Pick<HostSandbox, "inference">): string[] => [
+  ...new Set(
+    Object.values(spec.inference?.providers ?? {}).flatMap(({ kind, credential }) =>
+      kind === "demo" || credential === undefined ? [] : [credential],
+    ),
+  ),
+];
 
 /**
- * Why this sandbox may not have the secrets that it names: unmapped, another host than the operator said, another
- * user, or no TLS. Empty: it may. Reads no secret.
+ * Why this sandbox may not have what it names: an endpoint that no prompt and no key may go to (no TLS, no grant), a
+ * secret that is unmapped, or not for that host, or not for this sandbox. Empty: it may. Reads no secret.
  */
 export function secretRefusals(spec: HostSandbox, operator: Operator): NacreError[] {
   const id = idOf(spec);
-  return secretUses(spec).flatMap((use) => {
-    const entry = Object.hasOwn(operator.secrets, use.secret) ? operator.secrets[use.secret] : undefined;
-    const refusal = entry === undefined ? unmapped(use, id, operator) : misuse(use, entry, id, operator);
-    return refusal === undefined ? [] : [refusal];
+  return Object.entries(spec.inference?.providers ?? {}).flatMap(([name, { kind, ...provider }]) => {
+    if (kind === "demo") return [];
+    try {
+      const { host, port } = targetOf(name, { kind, ...provider }, (where) => isGranted(where, operator));
+      if (provider.credential === undefined) return [];
+      const use = { secret: provider.credential, host, port, by: `inference provider ${name}` };
+      const entry = Object.hasOwn(operator.secrets, use.secret) ? operator.secrets[use.secret] : undefined;
+      const refusal = entry === undefined ? unmapped(use, id, operator) : misuse(use, entry, id, operator);
+      return refusal === undefined ? [] : [refusal];
+    } catch (error) {
+      if (error instanceof NacreError) return [error];
+      throw error;
+    }
   });
 }
+
+const isGranted = (where: { readonly host: string; readonly port: number }, { grants }: Operator): boolean =>
+  grants.some(({ host, port }) => host === where.host && port === where.port);
 
 function unmapped(use: SecretUse, id: string, operator: Operator): NacreError {
   const meant = nearest(use.secret, Object.keys(operator.secrets));
@@ -67,13 +63,6 @@ function unmapped(use: SecretUse, id: string, operator: Operator): NacreError {
 
 function misuse(use: SecretUse, entry: SecretEntry, id: string, operator: Operator): NacreError | undefined {
   const subject = `sandbox ${id}, ${use.by}`;
-  if (!use.tls)
-    return new NacreError({
-      code: "secret_unencrypted",
-      subject,
-      message: `would send the secret ${use.secret} to ${use.host}:${use.port} without TLS`,
-      hint: "give the provider an https:// endpoint, or no credential",
-    });
   if (!entry.for.some((written) => written.toLowerCase() === `${use.host}${port(written, use)}`))
     return new NacreError({
       code: "secret_elsewhere",

@@ -55,7 +55,7 @@ test.each([
   ["https://a.example:8443/v1", "dev/assistant", "secret_elsewhere"],
   ["https://b.example/v1", "dev/assistant", "secret_elsewhere"],
   ["https://a.example.evil.example/v1", "dev/assistant", "secret_elsewhere"],
-  ["http://a.example:443/v1", "dev/assistant", "secret_unencrypted"],
+  ["http://a.example:443/v1", "dev/assistant", "endpoint_invalid"],
   ["https://a.example/v1", "dev/*", undefined],
   ["https://a.example/v1", "*/*", undefined],
   ["https://a.example/v1", "prod/assistant", "secret_not_for_sandbox"],

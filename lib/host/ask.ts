@@ -1,0 +1,179 @@
+import { request, type IncomingMessage } from "node:http";
+import { z } from "zod";
+import { NacreError } from "../error.ts";
+
+/** Where an agent's own server answers on the host's loopback, and the token that it wants. */
+export interface AgentConnection {
+  readonly url: string;
+  readonly token: string;
+}
+
+export interface AskOptions {
+  /**
+   * For the whole answer.
+   * @default ten minutes
+   */
+  readonly timeoutMs?: number;
+  /**
+   * A conversation to go on with; `main` is the one that the agent's own pages open with.
+   * @default `ask`, so that one question follows from the one before
+   */
+  readonly session?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface Answer {
+  /** The agent's own words: escape them before a person reads them on a terminal. */
+  readonly text: string;
+  /** Of the request, as this side measured it. */
+  readonly milliseconds: number;
+}
+
+/**
+ * Gives the agent a task and resolves to its answer. Speaks to the agent's server, over the port that is published for
+ * it: no program is started, so what a question costs is the agent's own turn. Hanging up ends the agent's turn.
+ *
+ * @throws NacreError `agent_unreachable`, `agent_refused` (its token), `agent_failed` (it says why), `timeout`
+ */
+export async function ask(
+  connection: AgentConnection,
+  message: string,
+  { timeoutMs = 600_000, session = "ask", signal }: AskOptions = {},
+): Promise<Answer> {
+  checkSession(session);
+  const started = performance.now();
+  const deadline = AbortSignal.timeout(timeoutMs);
+  const ended = signal === undefined ? deadline : AbortSignal.any([deadline, signal]);
+  try {
+    const response = await post(connection, session, message, ended);
+    if (response.statusCode !== 200) throw await refusal(response);
+    return { text: await spoken(response), milliseconds: performance.now() - started };
+  } catch (error) {
+    if (deadline.aborted) throw late(timeoutMs, error);
+    signal?.throwIfAborted();
+    throw error instanceof NacreError ? error : unreachable(connection, error);
+  }
+}
+
+/** Streamed, so that a long turn is no silent connection, which something on the way might end. */
+function post(
+  { url, token }: AgentConnection,
+  session: string,
+  content: string,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  const body = JSON.stringify({ model: "openclaw/default", stream: true, messages: [{ role: "user", content }] });
+  const headers = {
+    authorization: `Bearer ${token}`,
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(body),
+    "x-openclaw-session-key": session,
+  };
+  return new Promise((resolve, reject) => {
+    const asked = request(new URL("/v1/chat/completions", url), { method: "POST", headers, signal, agent: false });
+    asked.once("response", resolve);
+    asked.once("error", reject);
+    asked.end(body);
+  });
+}
+
+const eventSchema = z.union([
+  z.object({ error: z.object({ message: z.string() }) }),
+  z.object({
+    choices: z.array(z.object({ delta: z.object({ content: z.string().nullish() }).optional() })),
+  }),
+]);
+
+/** The words of the stream, once it said that it is complete. */
+async function spoken(response: IncomingMessage): Promise<string> {
+  let text = "";
+  for await (const line of linesOf(response)) {
+    if (!line.startsWith("data:")) continue;
+    const data = line.slice("data:".length).trim();
+    if (data === "[DONE]") return text;
+    const event = eventSchema.safeParse(parsed(data));
+    if (!event.success) throw failed("its answer is not a chat completion");
+    if ("error" in event.data) throw failed(event.data.error.message);
+    text += event.data.choices.map(({ delta }) => delta?.content ?? "").join("");
+    if (text.length > maximumAnswer) throw failed(`its answer is longer than ${maximumAnswer} characters`);
+  }
+  throw failed("its answer broke off");
+}
+
+const maximumAnswer = 8 * 1024 * 1024;
+
+async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
+  response.setEncoding("utf8");
+  let rest = "";
+  for await (const piece of response as AsyncIterable<string>) {
+    const lines = (rest + piece).split("\n");
+    rest = lines.pop() ?? "";
+    if (rest.length > maximumAnswer) throw failed("its answer is one endless line");
+    yield* lines;
+  }
+  if (rest !== "") yield rest;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+async function refusal(response: IncomingMessage): Promise<NacreError> {
+  let body = "";
+  for await (const line of linesOf(response)) body = body.length > 4096 ? body : body + line;
+  const said = z.object({ error: z.object({ message: z.string() }) }).safeParse(parsed(body));
+  const reason = said.success ? said.data.error.message : body.slice(0, 200);
+  const status = response.statusCode ?? 0;
+  if (status === 401 || status === 403)
+    return new NacreError({
+      code: "agent_refused",
+      subject: "the agent's server",
+      message: `does not take the token that it was started with (${status} ${reason})`,
+      hint: "its configuration was changed inside: .openclaw/openclaw.json of its workspace must include Nacre's gateway.json",
+    });
+  return failed(`${status} ${reason}`.trim());
+}
+
+function checkSession(session: string): void {
+  if (/^[a-z0-9][a-z0-9_-]{0,63}$/.test(session)) return;
+  throw new NacreError({
+    code: "bad_session",
+    subject: `session ${JSON.stringify(session)}`,
+    message: "is no name of a conversation",
+    hint: "small letters, digits, - and _, at most 64: --session trip-to-oslo",
+  });
+}
+
+const failed = (reason: string): NacreError =>
+  new NacreError({
+    code: "agent_failed",
+    subject: "the agent",
+    message: `gave no answer: ${reason}`,
+    hint: "nacre logs shows what happened; nacre denials, whether it was refused something",
+  });
+
+const late = (timeoutMs: number, cause: unknown): NacreError =>
+  new NacreError(
+    {
+      code: "timeout",
+      subject: "the agent",
+      message: `did not answer within ${timeoutMs / 1000} s`,
+      hint: "give it longer: --timeout 30m",
+    },
+    { cause },
+  );
+
+const unreachable = ({ url }: AgentConnection, cause: unknown): NacreError =>
+  new NacreError(
+    {
+      code: "agent_unreachable",
+      subject: `the agent's server at ${url}`,
+      message: `does not answer: ${cause instanceof Error ? cause.message || String(cause) : String(cause)}`,
+      hint: "nacre status says whether it runs; it takes some seconds to start",
+    },
+    { cause },
+  );

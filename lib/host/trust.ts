@@ -1,0 +1,52 @@
+import { existsSync, readFileSync } from "node:fs";
+import { chmod, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { issue, makeAuthority, type Leaf } from "../egress/authority.ts";
+import { trustedAuthorities } from "../egress/trust.ts";
+import { inferenceHost } from "../policy/decide.ts";
+import { readText, writeAtomic } from "./state.ts";
+
+/** Where programs that were told nothing look, by distribution: inside, the sandbox' own bundle lies over each. */
+export const bundlePlaces = [
+  "/etc/ssl/certs/ca-certificates.crt",
+  "/etc/pki/tls/certs/ca-bundle.crt",
+  "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+].filter((place) => existsSync(place));
+
+export interface Trust {
+  /** What the sandbox trusts: the host's authorities and its own. Readable by its user id. */
+  readonly bundle: string;
+  /** For the egress, which never sees the authority's key. */
+  readonly leaf: Leaf;
+}
+
+/**
+ * The sandbox' own authority, made once, for the one name that TLS is terminated for; its key stays here, 0600, in a folder that nothing inside is shown. The bundle
+ * is written anew each time, since the host's changes.
+ */
+export async function prepareTrust(folder: string, id: string): Promise<Trust> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const paths = {
+    certificate: join(folder, "ca.crt"),
+    key: join(folder, "ca.key"),
+    bundle: join(folder, "bundle.crt"),
+  };
+  let certificate = await readText(paths.certificate);
+  let key = await readText(paths.key);
+  if (certificate === undefined || key === undefined) {
+    // Key first: whichever of the two is missing after an interruption, both are made anew.
+    ({ certificate, key } = makeAuthority(id, [inferenceHost]));
+    await writeAtomic(paths.key, key);
+    await writeAtomic(paths.certificate, certificate);
+  }
+  await writeAtomic(paths.bundle, `${hostBundle()}\n${certificate.trimEnd()}\n`);
+  await chmod(paths.bundle, 0o444);
+  return { bundle: paths.bundle, leaf: issue({ certificate, key }, inferenceHost) };
+}
+
+/** The authorities that this host trusts, and those that its npm is told of (`NODE_EXTRA_CA_CERTS`). PEM. */
+export function hostBundle(env: Readonly<Record<string, string | undefined>> = process.env): string {
+  const extra = env["NODE_EXTRA_CA_CERTS"];
+  const more = extra !== undefined && existsSync(extra) ? [readFileSync(extra, "utf8").trim()] : [];
+  return [...trustedAuthorities(env), ...more].join("\n");
+}
