@@ -17,5 +17,5 @@ export { blueprintDigest, environmentDigest, resolve, WORKSPACE } from "./resolv
 export type { Files, ResolvedAgent, ResolvedBlueprint, ResolvedRuns } from "./resolve.ts";
 export { agentSchema, blueprintSchema, type AgentDocument, type BlueprintDocument } from "./schema.ts";
 export { mergeRules } from "./rules.ts";
-export { seccompProfileSchema, type SeccompProfileDocument } from "./seccomp.ts";
+export { seccompFindings, seccompProfileSchema, type SeccompProfileDocument } from "./seccomp.ts";
 export { warningsOf } from "./warnings.ts";

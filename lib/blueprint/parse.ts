@@ -8,7 +8,7 @@ import { problemsError, type Path, type Problem } from "./problem.ts";
 import { bytesOf, secondsOf } from "./quantities.ts";
 import { mergeRules, ruleFindings } from "./rules.ts";
 import { blueprintSchema, type AgentDocument, type BlueprintDocument } from "./schema.ts";
-import { seccompProfileSchema, type SeccompProfileDocument } from "./seccomp.ts";
+import { seccompFindings, seccompProfileSchema, type SeccompProfileDocument } from "./seccomp.ts";
 import { warningsOf } from "./warnings.ts";
 import type { YamlDocument } from "./yaml-document.ts";
 
@@ -96,7 +96,9 @@ class Reading {
   #seccomp(written: string | undefined, path: Path): SeccompProfileDocument | null {
     const text = written === undefined ? undefined : this.#open(written, [...path, "seccomp"]);
     if (written === undefined || text === undefined) return null;
-    const { value, problems } = examineText(seccompProfileSchema, text, written);
+    const { value, problems } = examineText(seccompProfileSchema, text, written, (profile) =>
+      seccompFindings(profile, []),
+    );
     this.problems.push(...problems);
     return value ?? null;
   }

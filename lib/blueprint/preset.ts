@@ -5,7 +5,7 @@ import { readText } from "./described.ts";
 import { nameSchema } from "./names.ts";
 import { policyDocumentSchema, type PolicyDocument } from "./policy-document.ts";
 import { ruleFindings } from "./rules.ts";
-import { seccompProfileSchema, type SeccompProfileDocument } from "./seccomp.ts";
+import { seccompFindings, seccompProfileSchema, type SeccompProfileDocument } from "./seccomp.ts";
 
 /** A preset's file: a name, and rules whose every endpoint says why it is there. */
 export const presetSchema = z.strictObject({
@@ -51,5 +51,5 @@ export function readPolicy(text: string, file: string): PolicyDocument {
 
 /** Reads a seccomp profile in OCI JSON. Throws one `NacreError` with every problem. */
 export function readSeccomp(text: string, file: string): SeccompProfileDocument {
-  return readText(seccompProfileSchema, text, file);
+  return readText(seccompProfileSchema, text, file, (profile) => seccompFindings(profile, []));
 }

@@ -4,6 +4,8 @@ import {
   findings,
   mergeRules,
   nameSchema,
+  seccompFindings,
+  seccompProfileSchema,
   type AgentDocument,
   type AgentSpec,
   type Finding,
@@ -47,6 +49,7 @@ export function problemsOf(name: string, props: AgentSandboxProps): string[] {
     ...nameProblems(name),
     ...(shape.length > 0 ? shape : checkAgent(documentOf(props), [])),
     ...(props.inference === undefined ? [] : routeOf(props.inference).check(["inference"])),
+    ...profileProblems(props),
     ...conflicts(props),
     ...contradictions(props),
   ];
@@ -97,6 +100,14 @@ function nameProblems(name: string): Finding[] {
   if (read.success) return [];
   const reason = `${JSON.stringify(name)} is not a name: ${read.error.issues[0]?.message ?? ""}`;
   return [{ path: [], reason, fix: "give it another id, or a name" }];
+}
+
+function profileProblems({ seccomp }: AgentSandboxProps): Finding[] {
+  const document = seccomp?.document ?? null;
+  if (document === null) return [];
+  const shape = findings(seccompProfileSchema, document);
+  if (shape.length > 0) return shape.map((finding) => ({ ...finding, path: ["seccomp", ...finding.path] }));
+  return seccompFindings(document, ["seccomp"]);
 }
 
 /** Two different rules under one id: the later would silently replace the first. */

@@ -250,6 +250,13 @@ test("rules on methods do not exist yet, so nobody can believe in them", () => {
   expect(Egress.https("x.example")).not.toHaveProperty("with");
 });
 
+test("a seccomp profile that is no allow-list is refused", () => {
+  const app = new Environment("dev", { target });
+  const seccomp = SeccompProfile.of({ defaultAction: "SCMP_ACT_ALLOW", syscalls: [] });
+  new AgentSandbox(app, "a", { ...minimal, seccomp });
+  expect(thrown(() => app.toBlueprint()).message).toContain("dev/a: seccomp.defaultAction: no allow-list");
+});
+
 test("what is unenforceable in a policy object is refused by the rules of a file", () => {
   const app = new Environment("dev", { target });
   const endpoints = [{ host: "x.example", port: 443, access: "read-only" }];
