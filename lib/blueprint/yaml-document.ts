@@ -1,10 +1,7 @@
 import {
   isAlias,
-  isMap,
   isNode,
-  isPair,
   isScalar,
-  isSeq,
   Lexer,
   LineCounter,
   parseAllDocuments,
@@ -12,7 +9,8 @@ import {
   type Document,
   type YAMLError,
 } from "yaml";
-import { renderPath, type Finding, type Path, type Problem } from "./problem.ts";
+import { renderPath, type Finding, type Problem } from "./problem.ts";
+import { offsetOf, pathAt } from "./yaml-position.ts";
 
 /** A file larger than this is not a description that a person reviews. */
 const LARGEST = 1024 * 1024;
@@ -176,64 +174,4 @@ function syntaxProblem(error: YAMLError): { reason: string; fix: string } {
     default:
       return { reason: error.message, fix: "correct the YAML here" };
   }
-}
-
-/** The path of the key or value that starts at `offset`, or of the smallest that holds it. */
-function pathAt(document: Document.Parsed, offset: number): string {
-  const path: (string | number)[] = [];
-  let node: unknown = document.contents;
-  for (;;) {
-    if (isMap(node)) {
-      const pair = node.items.findLast((item) => startOf(item.key) <= offset);
-      if (pair === undefined || !isScalar(pair.key)) break;
-      path.push(String(pair.key.value));
-      if (startOf(pair.value) > offset) break;
-      node = pair.value;
-    } else if (isSeq(node)) {
-      const index = node.items.findLastIndex((item) => startOf(item) <= offset);
-      if (index < 0) break;
-      path.push(index);
-      node = node.items[index];
-    } else break;
-  }
-  return renderPath(path);
-}
-
-/** Where a finding points: the key, the value, or (what is missing) the nearest thing around it that exists. */
-function offsetOf(document: Document.Parsed, finding: Finding): number {
-  let node: unknown = document.contents;
-  let offset = startOf(node);
-  for (const [index, part] of finding.path.entries()) {
-    const last = index === finding.path.length - 1;
-    if (isMap(node)) {
-      const pair = node.items.find((item) => isScalar(item.key) && item.key.value === part);
-      if (pair === undefined) return offset;
-      const [key, value] = [startOf(pair.key), startOf(pair.value)];
-      node = pair.value;
-      // A block's own start is its first field; the key above it is what a person looks for.
-      const block = (isMap(node) || isSeq(node)) && node.flow !== true;
-      const nothing = !Number.isFinite(value) || (isScalar(node) && node.source === "");
-      offset = (last && finding.key === true) || block || nothing ? key : value;
-    } else if (isSeq(node) && typeof part === "number") {
-      node = node.items[part];
-      if (node === undefined) return offset;
-      offset = startOf(node);
-    } else return offset;
-  }
-  return offset;
-}
-
-function startOf(node: unknown): number {
-  if (isPair(node)) return startOf(node.key);
-  return isNode(node) && node.range ? node.range[0] : Number.POSITIVE_INFINITY;
-}
-
-/** The value at a path of plain data, or `undefined`. */
-export function valueAt(value: unknown, path: Path): unknown {
-  let at: unknown = value;
-  for (const part of path) {
-    if (typeof at !== "object" || at === null || !Object.hasOwn(at, part)) return undefined;
-    at = (at as Record<string | number, unknown>)[part];
-  }
-  return at;
 }
