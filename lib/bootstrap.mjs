@@ -61,7 +61,7 @@ function once(stamp, digest, make) {
 
 function prepare() {
   once("node_modules/.nacre-lock", digestOf(["package.json", "package-lock.json"]), () =>
-    step("installing npm packages (about a minute)", "npm", ["ci", "--no-fund", "--no-audit"], {
+    step("installing npm packages (about a minute)", "npm", ["ci", "--ignore-scripts", "--no-fund", "--no-audit"], {
       hint: "install Node 20 or later with npm",
     }),
   );
@@ -98,6 +98,7 @@ function main(args) {
   const commands = {
     test: [join(root, "node_modules/vitest/vitest.mjs"), "run"],
     bench: [join(root, "test/bench/main.ts")],
+    package: [join(root, "lib/package.ts")], // `npm pack` asks for it
   };
   const entry = (checkout && commands[args[0]] && [...commands[args[0]], ...args.slice(1)]) || [
     join(root, checkout ? "lib/cli/main.ts" : "dist/cli/main.js"),
