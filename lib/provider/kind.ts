@@ -43,6 +43,8 @@ export interface ResourceKind<Inputs extends Properties> {
   /** Outputs that only the machine knows: unknown when a preview creates. */
   readonly computed: readonly string[];
   effect(changes: readonly Difference[]): Effect;
+  /** A preview creates or updates: says what the real run would stumble over. Starts nothing. */
+  foresee?(inputs: Properties, call: Call): Promise<void>;
   create(inputs: Inputs, call: Call): Promise<Observed>;
   /** `recorded` without inputs is a search by id alone. `"gone"`: not there; `"unobserved"`: cannot be told from here. */
   read(recorded: Recorded, call: Call): Promise<Observed | "gone" | "unobserved">;

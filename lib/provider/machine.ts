@@ -34,4 +34,7 @@ export interface Machine {
   createSandbox(spec: HostSandbox, call: Call): Promise<SandboxReading>;
   updateSandbox(spec: HostSandbox, call: Call): Promise<SandboxReading>;
   deleteSandbox(id: string, call: Call): Promise<void>;
+
+  /** Why `createSandbox` would refuse, as far as can be told without starting anything. */
+  foresee(spec: HostSandbox): Promise<readonly string[]>;
 }

@@ -15,6 +15,13 @@ export function sandboxKind(machine: Machine): ResourceKind<z.infer<typeof input
     computed: ["generation", "published"],
     effect: effectOf,
 
+    async foresee({ machine: _owner, ...inputs }, call) {
+      const spec = sandboxSchema.safeParse(inputs);
+      if (!spec.success) return; // a part of it is known only in the real run
+      for (const problem of await machine.foresee(spec.data))
+        call.log("warning", `up will refuse: ${problem}`);
+    },
+
     async create({ machine: owner, ...spec }, call) {
       const id = idOf(spec);
       await mustBeHere(machine, { machine: owner }, subjectOf(id));

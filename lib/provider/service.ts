@@ -125,6 +125,7 @@ export function service(kinds: Kinds, log: () => EngineLog): UntypedServiceImple
       const inputs = fromStruct(request.getProperties());
       const response = new pb.CreateResponse();
       if (request.getPreview()) {
+        await kind.foresee?.(inputs, callOf(request));
         response.setProperties(toStruct({ ...inputs, ...unsettled(kind.computed) }));
         return response;
       }
@@ -164,6 +165,7 @@ export function service(kinds: Kinds, log: () => EngineLog): UntypedServiceImple
       const news = fromStruct(request.getNews());
       const response = new pb.UpdateResponse();
       if (request.getPreview()) {
+        await kind.foresee?.(news, callOf(request));
         const changes = differences(olds.inputs, news);
         const later = unsettled(kind.effect(changes).unsettled);
         response.setProperties(toStruct({ ...olds.outputs, ...news, ...later }));

@@ -77,6 +77,10 @@ export class FolderMachine implements Machine {
     await rm(join(this.folder, `sandboxes/${id}.json`), { force: true });
   }
 
+  foresee(spec: HostSandbox): Promise<readonly string[]> {
+    return Promise.resolve(spec.agent.kind === "kit" ? ["it runs commands only"] : []);
+  }
+
   /** As the real one does: the identity is written before readiness is waited for. */
   private async start(spec: HostSandbox, generation: number, call: Call): Promise<SandboxReading> {
     if (spec.agent.kind !== "command") throw new Error("this machine runs commands only");

@@ -120,6 +120,14 @@ describe("a preview", () => {
     expect(readdirSync(state)).toEqual([]);
   });
 
+  test("warns of what the real run would refuse", async () => {
+    const agent = { kind: "kit", kit: "openclaw", version: "1.0.0" } as const;
+    await driver
+      .resource("Sandbox", "assistant")
+      .create({ ...sandbox({ agent }), machine: unknown }, { preview: true });
+    expect(warnings()).toEqual(["up will refuse: it runs commands only"]);
+  });
+
   test("of a wall's change leaves the generation open, of a network rule's keeps it", async () => {
     const inputs = { ...sandbox(), machine: await claim() };
     const old = await made(inputs);

@@ -1,0 +1,10 @@
+import { enableCompileCache } from "node:module";
+import { join } from "node:path";
+import { cacheDirectory, stateDirectory } from "../host/paths.ts";
+
+// The engine waits for the port: compiled code of an earlier start halves that time.
+enableCompileCache(join(cacheDirectory(), "compiled"));
+
+const { runPlugin } = await import("./plugin.ts");
+const { DaemonMachine } = await import("./daemon-machine.ts");
+await runPlugin(new DaemonMachine(stateDirectory()), process.argv.slice(2));
