@@ -33,7 +33,7 @@ export interface Answer {
  * Gives the agent a task and resolves to its answer. Speaks to the agent's server, over the port that is published for
  * it: no program is started, so what a question costs is the agent's own turn. Hanging up ends the agent's turn.
  *
- * @throws NacreError `agent_unreachable`, `agent_refused` (its token), `agent_failed` (it says why), `timeout`
+ * @throws NacreError `agent_unreachable`, `agent_refused` (its token), `agent_failed` (it says why), `timed_out`
  */
 export async function ask(
   connection: AgentConnection,
@@ -62,7 +62,11 @@ function post(
   content: string,
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
-  const body = JSON.stringify({ model: "openclaw/default", stream: true, messages: [{ role: "user", content }] });
+  const body = JSON.stringify({
+    model: "openclaw/default",
+    stream: true,
+    messages: [{ role: "user", content }],
+  });
   const headers = {
     authorization: `Bearer ${token}`,
     "content-type": "application/json",
@@ -70,7 +74,12 @@ function post(
     "x-openclaw-session-key": session,
   };
   return new Promise((resolve, reject) => {
-    const asked = request(new URL("/v1/chat/completions", url), { method: "POST", headers, signal, agent: false });
+    const asked = request(new URL("/v1/chat/completions", url), {
+      method: "POST",
+      headers,
+      signal,
+      agent: false,
+    });
     asked.once("response", resolve);
     asked.once("error", reject);
     asked.end(body);
@@ -141,7 +150,7 @@ async function refusal(response: IncomingMessage): Promise<NacreError> {
 function checkSession(session: string): void {
   if (/^[a-z0-9][a-z0-9_-]{0,63}$/.test(session)) return;
   throw new NacreError({
-    code: "bad_session",
+    code: "usage_session",
     subject: `session ${JSON.stringify(session)}`,
     message: "is no name of a conversation",
     hint: "small letters, digits, - and _, at most 64: --session trip-to-oslo",
@@ -159,7 +168,7 @@ const failed = (reason: string): NacreError =>
 const late = (timeoutMs: number, cause: unknown): NacreError =>
   new NacreError(
     {
-      code: "timeout",
+      code: "timed_out",
       subject: "the agent",
       message: `did not answer within ${timeoutMs / 1000} s`,
       hint: "give it longer: --timeout 30m",
