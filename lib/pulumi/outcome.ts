@@ -131,20 +131,18 @@ export class OutcomeReader {
 }
 
 /**
- * A refresh before an update is not a change of its own: what it finds shows in the step that follows. In a refresh alone
- * it is all there is: then its result says whether the thing is gone or differs.
+ * A refresh before an update is no change of its own: what it finds shows in the step that follows. A refresh alone ends
+ * as `same`, `update` or `delete`; what is unwell differs from what it should be, also where no property says so.
  */
 function operationOf(step: StepMetadata, done: boolean): Operation | undefined {
   switch (step.op) {
     case "refresh":
-      if (!done) return undefined;
-      if (step.new === null || step.new === undefined) return "delete";
-      if ((step.new.initErrors ?? []).length > 0) return "update";
-      return Object.keys(step.detailedDiff ?? {}).length > 0 ? "update" : "same";
+      return done && (step.new === null || step.new === undefined) ? "delete" : undefined;
     case "create":
     case "update":
-    case "same":
       return step.op;
+    case "same":
+      return (step.new?.initErrors ?? []).length > 0 ? "update" : "same";
     case "delete":
       return step.old?.retainOnDelete === true ? "keep" : "delete";
     case "discard":

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { identify } from "../../lib/host/process-identity.ts";
 import type { Call } from "../../lib/provider/kind.ts";
 import type { Machine, SandboxReading } from "../../lib/provider/machine.ts";
 import { idOf, type HostSandbox, type HostWorkspace } from "../../lib/synth/host-objects.ts";
@@ -114,11 +115,4 @@ export class FolderMachine implements Machine {
   }
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
+const isAlive = (pid: number): boolean => identify(pid) !== undefined;
