@@ -6,19 +6,23 @@ import { NacreError } from "../lib/error.ts";
 import { loadBlueprint } from "../lib/pulumi/blueprint-file.ts";
 import { loadCatalogue } from "../lib/pulumi/catalogue.ts";
 import { deployHost } from "../lib/pulumi/host.ts";
+import { readable } from "../lib/pulumi/readable.ts";
 
 const config = new Config("nacre");
-const target = config.require("target");
-if (target !== "host") {
-  throw new NacreError({
-    code: "target_unknown",
-    subject: "nacre:target",
-    message: `there is no target ${target} yet`,
-    hint: "pulumi config set nacre:target host",
-  });
-}
-const file = join(import.meta.dirname, "..", config.require("blueprint"));
-const blueprint = loadBlueprint(file, loadCatalogue());
-deployHost(
-  environmentOf(blueprint, { environment: getStack(), project: getProject(), target: Target.host() }),
-);
+
+const environment = readable(() => {
+  const target = config.require("target");
+  if (target !== "host") {
+    throw new NacreError({
+      code: "target_unknown",
+      subject: "nacre:target",
+      message: `there is no target ${target} yet`,
+      hint: "pulumi config set nacre:target host",
+    });
+  }
+  const file = join(import.meta.dirname, "..", config.require("blueprint"));
+  const blueprint = loadBlueprint(file, loadCatalogue());
+  return environmentOf(blueprint, { environment: getStack(), project: getProject(), target: Target.host() });
+});
+
+deployHost(environment);

@@ -15,7 +15,7 @@ export function differences(olds: Properties, news: Properties): readonly Differ
 }
 
 function compare(path: string, old: unknown, now: unknown): Omit<Difference, "root">[] {
-  if (Object.is(old, now)) return [];
+  if (old === now) return [];
   if (old === undefined) return [{ path, kind: "add" }];
   if (now === undefined) return [{ path, kind: "delete" }];
   if (Array.isArray(old) && Array.isArray(now)) {

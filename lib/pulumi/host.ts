@@ -4,6 +4,7 @@ import { NacreError } from "../error.ts";
 import { idOf } from "../synth/host-objects.ts";
 import { synthesizeHost, type HostObjects } from "../synth/host.ts";
 import { loadCatalogue } from "./catalogue.ts";
+import { readable } from "./readable.ts";
 import { Machine, Sandbox, Workspace } from "./resources.ts";
 
 /** The resources of one environment on a host: its machine, and a workspace and a sandbox for each agent. */
@@ -38,19 +39,23 @@ export class HostEnvironment extends ComponentResource {
 
 /**
  * Makes an environment real on this machine, in any Pulumi program: the stack is the environment, so both have one name.
- * @throws NacreError `stack_mismatch`, and whatever reading and lowering the tree finds wrong
+ * @throws RunError that names what is wrong with the tree, or that the stack has another name
  */
 export function deployHost(environment: Environment, options?: ComponentResourceOptions): HostEnvironment {
-  const stack = getStack();
-  if (environment.name !== stack) {
-    throw new NacreError({
-      code: "stack_mismatch",
-      subject: `environment ${environment.name}`,
-      message: `it is deployed as stack ${stack}, and a stack is one environment`,
-      hint: `new Environment(${JSON.stringify(stack)}, …), or pulumi stack select ${environment.name}`,
-    });
-  }
-  const objects = synthesizeHost(environment, { catalogue: loadCatalogue(), project: getProject() });
+  const objects = readable(() => {
+    mustBeStack(environment, getStack());
+    return synthesizeHost(environment, { catalogue: loadCatalogue(), project: getProject() });
+  });
   for (const warning of objects.warnings) void log.warn(warning);
   return new HostEnvironment(environment.name, objects, options);
+}
+
+function mustBeStack({ name }: Environment, stack: string): void {
+  if (name === stack) return;
+  throw new NacreError({
+    code: "stack_mismatch",
+    subject: `environment ${name}`,
+    message: `it is deployed as stack ${stack}, and a stack is one environment`,
+    hint: `new Environment(${JSON.stringify(stack)}, …), or pulumi stack select ${name}`,
+  });
 }
