@@ -1,4 +1,3 @@
-import type { ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import type { z } from "zod";
@@ -23,11 +22,10 @@ export interface EgressEvents {
 
 /** One run of a sandbox' egress: started, told its configuration, and over when its process is. */
 export class EgressProcess {
-  readonly #child: ChildProcess;
   readonly #stdin: Writable;
   readonly #events: EgressEvents;
   readonly #checks = new Map<number, (error: ErrorParts | undefined) => void>();
-  readonly #ready = Promise.withResolvers<void>();
+  readonly #ready = Promise.withResolvers<undefined>();
   #fatal: NacreError | undefined;
   #checkId = 0;
   /** The launcher's process, which ends with the egress and takes it along. */
@@ -38,7 +36,6 @@ export class EgressProcess {
   constructor(spec: EgressSpec, events: EgressEvents) {
     this.#events = events;
     const child = spawnLauncher("egress", spec, ["pipe", "pipe", "pipe"]);
-    this.#child = child;
     this.#stdin = child.stdin as Writable;
     this.#stdin.on("error", () => undefined); // Its end says more.
     this.identity = child.pid === undefined ? undefined : identify(child.pid);
@@ -123,7 +120,7 @@ export class EgressProcess {
     }
     switch (report.type) {
       case "ready":
-        this.#ready.resolve();
+        this.#ready.resolve(undefined);
         break;
       case "loaded":
         this.#events.loaded(report.revision, report.hash);

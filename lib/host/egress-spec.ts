@@ -1,7 +1,6 @@
 import { existsSync, lstatSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { readFile } from "node:fs/promises";
-import { seccompProfileSchema, type SeccompProfile } from "../synth/host-objects.ts";
+import type { SeccompProfile } from "../synth/host-objects.ts";
 import { codeRoot, program } from "./build.ts";
 import { inside } from "./inside.ts";
 import type { EgressSpec, LaunchRoot } from "./launch-spec.ts";
@@ -129,10 +128,4 @@ function packageFolders(from: string): string[] {
   const above = from === dirname(from) ? [] : packageFolders(dirname(from));
   const here = join(from, "node_modules");
   return above.some((folder) => here.startsWith(`${folder}/`)) ? above : [...above, here];
-}
-
-/** The seccomp profile of the egress, as it ships. */
-export async function egressSeccomp(): Promise<SeccompProfile> {
-  const path = join(dirname(codeRoot), "policies/seccomp/egress.json");
-  return seccompProfileSchema.parse(JSON.parse(await readFile(path, "utf8")));
 }

@@ -55,8 +55,8 @@ export class EgressSupervisor {
     await this.stop();
     this.#stopping = new AbortController();
     this.restarts = 0;
-    const first = Promise.withResolvers<void>();
-    this.#loop = this.#keep(plan, this.#stopping.signal, first.resolve);
+    const first = Promise.withResolvers<undefined>();
+    this.#loop = this.#keep(plan, this.#stopping.signal, () => first.resolve(undefined));
     await first.promise;
   }
 
@@ -96,12 +96,13 @@ export class EgressSupervisor {
 
   async #keep(plan: EgressPlan, signal: AbortSignal, first: () => void): Promise<void> {
     let pause = firstPause;
-    while (!signal.aborted) {
+    const over = (): boolean => signal.aborted;
+    while (!over()) {
       const began = Date.now();
       const why = await this.#run(plan, signal, first);
       this.#process = undefined;
       this.loaded = null;
-      if (signal.aborted) break;
+      if (over()) break;
       this.problem = why;
       this.state = "backoff";
       this.restarts += 1;

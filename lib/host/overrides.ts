@@ -7,11 +7,18 @@ import { readJson, writeJson } from "./state.ts";
  * What people said above the base policy: allows (they expire) and blocks (they stay until unblocked). A file of its
  * own, synced before it is pushed: it survives `up`, rollback and restart.
  */
-const schema = z.strictObject({ allows: z.array(allowSchema), blocks: z.array(blockSchema) });
+const schema = z.strictObject({
+  /** Counts the policies that were pushed to the egress, whatever changed. */
+  revision: z.int().nonnegative(),
+  allows: z.array(allowSchema),
+  blocks: z.array(blockSchema),
+});
 export type Overrides = z.infer<typeof schema>;
 
 export async function readOverrides(state: string, id: string): Promise<Overrides> {
-  return (await readJson(sandboxPaths(state, id).overrides, schema)) ?? { allows: [], blocks: [] };
+  return (
+    (await readJson(sandboxPaths(state, id).overrides, schema)) ?? { revision: 0, allows: [], blocks: [] }
+  );
 }
 
 /** Expired allows are left out: the egress has dropped them by itself. */

@@ -40,7 +40,7 @@ export function sandboxPaths(state: string, id: string) {
     /** The egress' only writable folder. It parses an agent's bytes: what it wrote is read as hostile. */
     egress,
     audit: join(egress, "audit.jsonl"),
-    egressLog: join(directory, "logs", "egress.log"),
+    egressLog: join(directory, "egress.log"),
   };
 }
 export type SandboxPaths = ReturnType<typeof sandboxPaths>;

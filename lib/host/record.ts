@@ -27,8 +27,6 @@ export const sandboxRecordSchema = z.strictObject({
   wanted: z.enum(["running", "stopped"]),
   /** The host's ports, chosen once. */
   published: z.array(publishSchema),
-  /** What was last pushed to the egress. */
-  revision: z.int().nonnegative(),
   /** Of a kit's tree, as it was when the agent last started. */
   kitDigest: z.string().nullable(),
   /** Why the last start did not come to run. */

@@ -28,15 +28,19 @@ export interface DaemonServer {
 const bodyLimit = 8 * 1024 * 1024;
 
 /** Serves the daemon's methods on `daemon.sock`. The state directory's mode is the gate: only its user can connect. */
-export async function serve(state: string, handlers: Handlers): Promise<DaemonServer> {
+export async function serve(state: string, handlers: Handlers, asked: () => void): Promise<DaemonServer> {
   const path = join(state, "daemon.sock");
   await unlink(path).catch((error: unknown) => {
     if (!isCode(error, "ENOENT")) throw error;
   });
   let underWay = 0;
   const server = createServer((request, response) => {
+    asked();
     underWay += 1;
-    void answer(handlers, request, response).finally(() => (underWay -= 1));
+    void answer(handlers, request, response).finally(() => {
+      underWay -= 1;
+      asked();
+    });
   });
   // A call may take minutes (an installation); a caller that stops sending its request may not.
   server.requestTimeout = 30_000;

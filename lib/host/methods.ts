@@ -1,0 +1,148 @@
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { join } from "node:path";
+import { hostPatternProblem } from "../policy/host-pattern.ts";
+import { NacreError } from "../error.ts";
+import { version } from "../version.ts";
+import { build } from "./build.ts";
+import type { HostContext } from "./context.ts";
+import { allowableIn, denialsIn } from "./denial-list.ts";
+import { readWorkspace } from "./record.ts";
+import { readingOf } from "./reading.ts";
+import { stopped, type Sandbox } from "./sandbox.ts";
+import type { Sandboxes } from "./sandboxes.ts";
+import type { Handlers } from "./server.ts";
+import { statusOf } from "./status.ts";
+import { openThrowAway } from "./throwaway-sandbox.ts";
+import { createWorkspace, deleteWorkspace } from "./workspaces.ts";
+
+export interface Daemon {
+  readonly context: HostContext;
+  readonly sandboxes: Sandboxes;
+  readonly machine: string;
+  /** Aborted when the daemon is to end. */
+  readonly closing: AbortSignal;
+  readonly shutdown: () => void;
+}
+
+/** What each method of the daemon does. */
+export function handlersOf({ context, sandboxes, machine, closing, shutdown }: Daemon): Handlers {
+  const { state, handed } = context;
+  const code = build();
+  const take = (values: Readonly<Record<string, string>> = {}): void =>
+    Object.entries(values).forEach(([name, value]) => handed.set(name, value));
+
+  const become: Handlers["sandbox.create"] = async ({ spec, values }, { progress }) => {
+    take(values);
+    return readingOf(await sandboxes.become(spec, progress), handed, values);
+  };
+
+  return {
+    hello: () => Promise.resolve({ version, build: code, pid: process.pid, machine }),
+
+    "workspace.create": async ({ spec }) => {
+      await createWorkspace(state, spec);
+      return {};
+    },
+    "workspace.read": async ({ id }) => (await readWorkspace(state, id))?.spec ?? null,
+    "workspace.delete": async ({ id }) => {
+      await deleteWorkspace(state, id);
+      return {};
+    },
+
+    "sandbox.create": become,
+    "sandbox.update": become,
+    "sandbox.read": async ({ id, values }) => {
+      const sandbox = sandboxes.find(id);
+      return sandbox === undefined ? null : readingOf(sandbox, handed, values);
+    },
+    "sandbox.delete": async ({ id }) => {
+      await sandboxes.remove(id);
+      return {};
+    },
+    "sandbox.entry": ({ id }) => Promise.resolve(sandboxes.get(id).entry()),
+
+    status: async ({ id, probe }) => {
+      const asked = id === undefined ? sandboxes.all : [sandboxes.get(id)];
+      return Promise.all(asked.map((sandbox) => statusOf(context, sandbox, probe === true)));
+    },
+    logs: ({ id }) => Promise.resolve({ path: sandboxes.get(id).paths.log }),
+    denials: ({ id, since }) => Promise.resolve(denialsIn(sandboxes.get(id).paths.audit, since)),
+
+    allow: async ({ id, what, seconds }) => {
+      const sandbox = sandboxes.get(id);
+      const open = "denial" in what ? allowableIn(sandbox.paths.audit, id, what.denial) : what;
+      checkHost(open.host);
+      const allow = {
+        id: `a-${randomBytes(4).toString("hex")}`,
+        ...open,
+        until: Date.now() + seconds * 1000,
+      };
+      return { allow, ...(await sandbox.network.allow(allow)) };
+    },
+    block: ({ id, what }) => {
+      if ("host" in what) checkHost(what.host);
+      return sandboxes.get(id).network.block(what);
+    },
+    unblock: ({ id, what }) => sandboxes.get(id).network.unblock(what),
+
+    "kit.ensure": ({ kit, version: wanted }, { progress, signal }) =>
+      context.kit(kit, wanted).ensure({
+        cache: join(context.cache, "kits"),
+        runThrowAway: context.runThrowAway,
+        progress,
+        signal,
+      }),
+    "agent.connection": ({ id }) => connectionOf(sandboxes.get(id)),
+    "inference.check": async ({ id }) => ({ error: (await sandboxes.get(id).network.check()) ?? null }),
+
+    "run.open": async ({ spec, folder, values }, { progress, signal }) => {
+      take(values);
+      const fill = (): Promise<void> => Promise.resolve();
+      const sandbox = await openThrowAway(context, { spec, grants: [], binds: [], folder, fill });
+      try {
+        progress({ message: "ready", entry: sandbox.entry });
+        // It lives as long as the caller listens.
+        const over = AbortSignal.any([signal, closing]);
+        if (!over.aborted) await once(over, "abort");
+      } finally {
+        await sandbox.close();
+      }
+      return {};
+    },
+
+    shutdown: () => {
+      shutdown();
+      return Promise.resolve({});
+    },
+  };
+}
+
+async function connectionOf(sandbox: Sandbox) {
+  if (sandbox.generation === undefined) throw stopped(sandbox.id);
+  const agent = await sandbox.kitAgent();
+  const outside = sandbox.record.published[0]?.outside;
+  if (agent === undefined || outside === undefined)
+    throw new NacreError({
+      code: "agent_unreachable",
+      subject: `sandbox ${sandbox.id}`,
+      message:
+        agent === undefined
+          ? "its agent is a command, and has no server that Nacre knows how to speak to"
+          : "publishes no port",
+      hint:
+        agent === undefined ? "nacre exec runs a command in it" : "give the agent a port in its blueprint",
+    });
+  return agent.connection(outside);
+}
+
+function checkHost(host: string): void {
+  const problem = hostPatternProblem(host);
+  if (problem === undefined) return;
+  throw new NacreError({
+    code: "host_invalid",
+    subject: `host ${JSON.stringify(host)}`,
+    message: problem.reason,
+    hint: problem.fix,
+  });
+}

@@ -1,0 +1,239 @@
+import { constants } from "node:fs";
+import { chmod, chown, mkdir, open, rename, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { Allow, Block } from "../egress/protocol.ts";
+import type { ErrorParts } from "../error.ts";
+import { canonicalJson } from "../blueprint/index.ts";
+import type { NetworkPolicies } from "../policy/language.ts";
+import type { HostContext } from "./context.ts";
+import { configureOf, networkOf, secretsFor, type Lacking } from "./egress-configure.ts";
+import type { Published } from "./egress-process.ts";
+import { egressSpecOf } from "./egress-spec.ts";
+import { EgressSupervisor } from "./egress-supervisor.ts";
+import { escapeControls } from "./escape.ts";
+import { refreshHostView } from "./host-view.ts";
+import { Mutex } from "./mutex.ts";
+import { ownIds } from "./outside-ids.ts";
+import {
+  readOverrides,
+  withAllow,
+  withBlock,
+  withoutBlock,
+  writeOverrides,
+  type Overrides,
+} from "./overrides.ts";
+import type { SandboxPaths } from "./paths.ts";
+import { ended, signalProcess } from "./process-identity.ts";
+import type { RecordKeeper } from "./record-keeper.ts";
+import { prepareTrust, type Trust } from "./trust.ts";
+
+/** What a push came to. */
+export interface Enforced {
+  readonly revision: number;
+  /** Milliseconds from the request until the egress said that it is in force. */
+  readonly enforcedMs: number;
+}
+
+/** The network of one sandbox: its egress, what people said above the base policy, its secrets and its ports. */
+export class SandboxNetwork {
+  readonly #context: HostContext;
+  readonly #keeper: RecordKeeper;
+  readonly #paths: SandboxPaths;
+  readonly #egress: EgressSupervisor;
+  readonly #changes = new Mutex();
+  #overrides: Overrides | undefined;
+  #trust: Trust | undefined;
+  /** What the egress was last told, to see what a change of the operator's file or of a source changes. */
+  #told: { readonly secrets: string; readonly grants: string } | undefined;
+  /** Secrets that it names and that have no value now: their endpoints answer `credential_unavailable`. */
+  lacking: readonly Lacking[] = [];
+  #refused: readonly string[] = [];
+
+  constructor(context: HostContext, keeper: RecordKeeper, paths: SandboxPaths) {
+    this.#context = context;
+    this.#keeper = keeper;
+    this.#paths = paths;
+    this.#egress = new EgressSupervisor({
+      started: (identity) => this.#keeper.save({ egress: identity }),
+      ports: (ports) => this.#ports(ports),
+      log: (level, message) => void this.#log(level, message),
+    });
+  }
+
+  get state() {
+    const { state, pid, loaded, restarts } = this.#egress;
+    return { state, pid, loaded, restarts };
+  }
+
+  /** Why it is not as it should be, beside secrets that lack. */
+  get problems(): string[] {
+    const { state, problem } = this.#egress;
+    const down = state === "running" ? [] : [`no network: ${problem ?? "its egress does not run"}`];
+    const stale = state === "running" && problem !== undefined ? [problem] : [];
+    return [...down, ...stale, ...this.#refused];
+  }
+
+  async overrides(): Promise<Overrides> {
+    this.#overrides ??= await readOverrides(this.#context.state, this.#keeper.current.id);
+    return this.#overrides;
+  }
+
+  /** Starts the egress of the process tree that listens at the sandbox' `egress.sock`; resolves when it serves or cannot. */
+  async open(): Promise<void> {
+    await this.#endFormer();
+    const { id, identity } = this.#keeper.current;
+    await this.#prepareFolders();
+    this.#trust = await prepareTrust(this.#paths.trust, id);
+    await this.#egress.start({
+      spec: egressSpecOf({
+        id,
+        directory: this.#paths.directory,
+        socket: this.#paths.egressSocket,
+        state: this.#paths.egress,
+        host: this.#hostView,
+        ids: identity.egress,
+        seccomp: this.#context.seccomp.egress,
+      }),
+      configure: () => this.#configure(),
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#egress.stop();
+  }
+
+  /** Another base policy, live. On failure the one before stays in force. */
+  setBase(base: NetworkPolicies): Promise<Enforced> {
+    return this.#change((overrides) => overrides, base);
+  }
+
+  allow(allow: Allow): Promise<Enforced> {
+    return this.#change((overrides) => withAllow(overrides, allow));
+  }
+
+  block(block: Block): Promise<Enforced> {
+    return this.#change((overrides) => withBlock(overrides, block));
+  }
+
+  unblock(block: Block): Promise<Enforced> {
+    return this.#change((overrides) => withoutBlock(overrides, block));
+  }
+
+  /** One live call to the inference provider, from behind the egress' own walls. */
+  check(): Promise<ErrorParts | undefined> {
+    return this.#egress.check(30_000);
+  }
+
+  /** Looks whether the operator's file, a source of a secret, or what the host says of its network has changed. */
+  async refresh(): Promise<void> {
+    if (this.#egress.state !== "running") return;
+    await refreshHostView(this.#hostView);
+    const operator = await this.#context.operator();
+    const secrets = await secretsFor(this.#keeper.current.spec, operator, this.#context.handed);
+    this.lacking = secrets.lacking;
+    const told = { secrets: canonicalJson(secrets.values), grants: canonicalJson(operator.grants) };
+    if (this.#told === undefined) return;
+    if (told.secrets !== this.#told.secrets)
+      this.#egress.say({ type: "secrets", secrets: { ...secrets.values } });
+    if (told.grants !== this.#told.grants) this.#egress.say({ type: "grants", grants: [...operator.grants] });
+    this.#told = told;
+  }
+
+  /** To disk first, then to the egress: what was promised survives whatever happens next. */
+  #change(change: (overrides: Overrides) => Overrides, base?: NetworkPolicies): Promise<Enforced> {
+    const began = performance.now();
+    return this.#changes.run(async () => {
+      const before = await this.overrides();
+      const { id, spec } = this.#keeper.current;
+      const next = { ...change(before), revision: before.revision + 1 };
+      this.#overrides = await writeOverrides(this.#context.state, id, next);
+      try {
+        await this.#egress.push(
+          networkOf(base === undefined ? spec : { ...spec, network: base }, this.#overrides),
+        );
+      } catch (error) {
+        if (isRefusal(error)) {
+          // It did not take it and keeps the one before; so do we. The revision goes on counting.
+          this.#overrides = await writeOverrides(this.#context.state, id, {
+            ...before,
+            revision: next.revision,
+          });
+        }
+        throw error;
+      }
+      if (base !== undefined) await this.#keeper.save({ spec: { ...spec, network: base } });
+      return { revision: next.revision, enforcedMs: performance.now() - began };
+    });
+  }
+
+  async #configure() {
+    const { spec, published } = this.#keeper.current;
+    const operator = await this.#context.operator();
+    const secrets = await secretsFor(spec, operator, this.#context.handed);
+    this.lacking = secrets.lacking;
+    this.#told = { secrets: canonicalJson(secrets.values), grants: canonicalJson(operator.grants) };
+    const ports = spec.ports.map(({ inside, outside }) => ({
+      inside,
+      outside: outside === 0 ? (published.find((port) => port.inside === inside)?.outside ?? 0) : outside,
+    }));
+    const trust = (this.#trust ??= await prepareTrust(this.#paths.trust, this.#keeper.current.id));
+    return configureOf({ spec, overrides: await this.overrides(), operator, secrets, trust, ports });
+  }
+
+  #ports(ports: readonly Published[]): void {
+    const open = ports.filter(({ error }) => error === undefined);
+    this.#refused = ports.flatMap(({ inside, error }) =>
+      error === undefined ? [] : [`port ${inside} is not published: ${error.message}`],
+    );
+    const published = open.map(({ inside, outside }) => ({ inside, outside }));
+    // One that could not be opened this time keeps its number: somebody has it written down.
+    const kept = this.#keeper.current.published.filter(
+      ({ inside }) => !open.some((port) => port.inside === inside),
+    );
+    const asked = this.#keeper.current.spec.ports.map(({ inside }) => inside);
+    void this.#keeper.save({
+      published: [...published, ...kept].filter(({ inside }) => asked.includes(inside)),
+    });
+  }
+
+  /** A daemon that was killed leaves an egress that has lost its stdin: it ends by itself, or is made to. */
+  async #endFormer(): Promise<void> {
+    const former = this.#keeper.current.egress;
+    if (former === null || (await ended(former, 300))) return;
+    signalProcess(former, "SIGKILL");
+    await ended(former, 5000);
+  }
+
+  get #hostView(): string {
+    return join(this.#paths.directory, "host");
+  }
+
+  async #prepareFolders(): Promise<void> {
+    await mkdir(this.#paths.egress, { recursive: true, mode: 0o700 });
+    const { uid, gid } = this.#keeper.current.identity.egress;
+    if (ownIds().uid === 0) await chown(this.#paths.egress, uid, gid);
+    await chmod(this.#paths.egress, 0o700);
+    await refreshHostView(this.#hostView);
+  }
+
+  async #log(level: string, message: string): Promise<void> {
+    this.#context.log(`egress ${this.#keeper.current.id}`, `${level}: ${escapeControls(message)}`);
+    const path = this.#paths.egressLog;
+    const size = await stat(path).then(
+      (found) => found.size,
+      () => 0,
+    );
+    if (size > 1024 * 1024) await rename(path, `${path}.1`);
+    const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW } = constants;
+    const file = await open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600);
+    try {
+      await file.writeFile(`${new Date().toISOString()} ${level} ${escapeControls(message)}\n`);
+    } finally {
+      await file.close();
+    }
+  }
+}
+
+/** The egress said no, as opposed to not having been heard. */
+const isRefusal = (error: unknown): boolean =>
+  !(error instanceof Error && "code" in error && error.code === "timed_out");

@@ -1,0 +1,115 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { HostSandbox } from "../synth/host-objects.ts";
+import type { SandboxStatus } from "./api.ts";
+import type { HostContext } from "./context.ts";
+import { secretsFor } from "./egress-configure.ts";
+import { escapeControls } from "./escape.ts";
+import { execParity } from "./exec-parity.ts";
+import type { LiveState } from "./generation.ts";
+import { wallsOf } from "./posture.ts";
+import { problemsOf } from "./reading.ts";
+import type { Sandbox } from "./sandbox.ts";
+
+/** What is enforced on one sandbox, measured when asked. `probe` also tries the forbidden things from inside. */
+export async function statusOf(
+  context: HostContext,
+  sandbox: Sandbox,
+  probe: boolean,
+): Promise<SandboxStatus> {
+  const { record, generation, network } = sandbox;
+  const state = await generation?.state().catch(() => undefined);
+  if (state?.main?.state === "running") await sandbox.lookWhetherReady();
+  const running = state?.main?.state === "running";
+  const [probes, exec] =
+    probe && running && generation !== undefined && state.main !== null
+      ? [await generation.probe(), await execParity(sandbox.entry(), state.main.pid)]
+      : [null, null];
+  const overrides = await network.overrides();
+  const operator = await context.operator().catch(() => undefined);
+  const secrets =
+    operator === undefined ? undefined : await secretsFor(record.spec, operator, context.handed);
+  const egress = network.state;
+  return {
+    id: record.id,
+    project: record.spec.project,
+    generation: record.generation,
+    phase: phaseOf(sandbox, state),
+    problems: [...problemsOf(sandbox, state), ...network.lacking.map(({ why }) => why)].map(escapeControls),
+    warnings: [...warningsOf(record.spec), ...unkeptLimits(record.spec, state)],
+    agent: agentOf(state),
+    init: generation === undefined ? null : { pid: generation.init.pid },
+    published: record.published,
+    egress: { ...egress, revision: overrides.revision },
+    allows: overrides.allows.filter(({ until }) => until > Date.now()),
+    blocks: overrides.blocks,
+    grants: [...(operator?.grants ?? [])],
+    digests: record.spec.digests,
+    walls:
+      state === undefined
+        ? []
+        : wallsOf({
+            record,
+            state,
+            probes,
+            egress: egress.pid,
+            loaded: egress.loaded,
+            revision: overrides.revision,
+            secrets: [...Object.values(secrets?.values ?? {}), authorityKey(sandbox)],
+            trust: sandbox.paths.trust,
+          }),
+    probes,
+    exec,
+  };
+}
+
+function phaseOf({ record, generation }: Sandbox, state: LiveState | undefined): SandboxStatus["phase"] {
+  if (generation === undefined)
+    return record.wanted === "stopped" || record.generation === 0 ? "stopped" : "gone";
+  return state === undefined ? "gone" : (state.main?.state ?? "stopped");
+}
+
+function agentOf(state: LiveState | undefined): SandboxStatus["agent"] {
+  const main = state?.main;
+  if (main === undefined || main === null) return null;
+  const exit = main.last_exit;
+  return {
+    pid: main.pid,
+    startedAt: main.started_at_ms,
+    restarts: main.restarts,
+    lastExit: exit === null ? null : { code: exit.code, signal: exit.signal, at: exit.at_ms },
+  };
+}
+
+function warningsOf({ walls, network }: HostSandbox): string[] {
+  const loose = Object.entries(walls).flatMap(([wall, requirement]) =>
+    requirement === "best_effort"
+      ? [`wall ${wall} is best_effort: it is enforced only where the kernel can`]
+      : [],
+  );
+  const hosts = Object.values(network).flatMap(({ endpoints }) => endpoints.map(({ host }) => host));
+  const open = [...new Set(hosts)].sort();
+  return [...loose, ...(open.length === 0 ? [] : [`anything can be sent to ${open.join(", ")}`])];
+}
+
+/** A limit that was asked for and that nothing keeps. The launcher refuses those; a group may go away later. */
+function unkeptLimits({ resources }: HostSandbox, state: LiveState | undefined): string[] {
+  if (state === undefined) return [];
+  const { cgroup, pids_by: pidsBy } = state.posture.limits;
+  return [
+    ...(resources.cpu !== undefined && cgroup?.cpu == null ? ["nothing keeps the limit of cpu"] : []),
+    ...(resources.memoryBytes !== undefined && cgroup?.memory_bytes == null
+      ? ["nothing keeps the limit of memory"]
+      : []),
+    ...(resources.pids !== undefined && pidsBy === null ? ["nothing keeps the limit of pids"] : []),
+  ];
+}
+
+/** The one secret that every sandbox has outside: looked for in its environment as any other. */
+function authorityKey({ paths }: Sandbox): string {
+  try {
+    return readFileSync(join(paths.trust, "ca.key"), "utf8").trim();
+  } catch {
+    return "";
+  }
+}
