@@ -1,0 +1,136 @@
+import { fork } from "node:child_process";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { onTestFinished } from "vitest";
+import { NacreError, type ErrorParts } from "../../lib/error.ts";
+import type { BodyOf, Method, Progress, ResultOf } from "../../lib/host/api.ts";
+import { ended, identify, signalProcess } from "../../lib/host/process-identity.ts";
+import { sandboxRecordSchema, type SandboxRecord } from "../../lib/host/record.ts";
+import { folderOf } from "../../lib/host/paths.ts";
+import { idOf, type HostSandbox } from "../../lib/synth/host-objects.ts";
+import type { Answer, Question } from "./driver.ts";
+
+/** Nobody's id on any machine that runs these tests. */
+const ordinary = 54_321;
+
+export const users =
+  process.getuid?.() === 0 ? (["root", "ordinary user"] as const) : (["ordinary user"] as const);
+export type User = (typeof users)[number];
+
+export interface Ran {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A state directory of this test's own, with its daemon, as root or as an ordinary user. Gone after the test. */
+export function machine(user: User, environment: Readonly<Record<string, string>> = {}) {
+  const home = mkdtempSync(join(tmpdir(), "nacre-host-"));
+  const uid = user === "root" || process.getuid?.() !== 0 ? (process.getuid?.() ?? 0) : ordinary;
+  const state = join(home, "state");
+  const config = join(home, ".config", "nacre");
+  mkdirSync(config, { recursive: true });
+  chmodSync(home, 0o755);
+  for (const path of [home, join(home, ".config"), config]) chownSync(path, uid, uid);
+  const driver = fork(fileURLToPath(new URL("driver.ts", import.meta.url)), [], {
+    uid,
+    gid: uid,
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+    env: {
+      PATH: process.env["PATH"],
+      HOME: home,
+      NACRE_STATE_DIR: state,
+      NACRE_CACHE_DIR: join(home, "cache"),
+      ...environment,
+    },
+  });
+  const waiting = new Map<
+    number,
+    { take: (answer: Answer) => void; progress: (progress: Progress) => void }
+  >();
+  let count = 0;
+  driver.on("message", (answer: Answer) => {
+    const asked = waiting.get(answer.id);
+    if (answer.progress !== undefined) asked?.progress(answer.progress as Progress);
+    else asked?.take(answer);
+  });
+  const ask = (question: Omit<Question, "id">, progress: (progress: Progress) => void = () => undefined) =>
+    new Promise<unknown>((resolve, reject) => {
+      const id = (count += 1);
+      waiting.set(id, {
+        progress,
+        take: ({ result, error }) => {
+          waiting.delete(id);
+          if (error === undefined) resolve(result);
+          else reject(new NacreError(error as ErrorParts));
+        },
+      });
+      driver.send({ id, ...question });
+    });
+
+  const call = async <M extends Method>(
+    method: M,
+    body: BodyOf<M>,
+    progress?: (progress: Progress) => void,
+  ) => (await ask({ call: { method, body } }, progress)) as ResultOf<M>;
+  const record = (id: string): SandboxRecord =>
+    sandboxRecordSchema.parse(
+      JSON.parse(readFileSync(join(state, "sandboxes", folderOf(id), "sandbox.json"), "utf8")),
+    );
+
+  const create = async (spec: HostSandbox) => {
+    const { project, environment: name, name: sandbox } = spec;
+    await call("workspace.create", { spec: { project, environment: name, name: sandbox } });
+    return call("sandbox.create", { spec });
+  };
+
+  onTestFinished(async () => {
+    for (const { id } of await call("status", {}).catch(() => [])) await call("sandbox.delete", { id });
+    const { pid } = await call("hello", {});
+    await call("shutdown", {});
+    const daemon = identify(pid);
+    if (daemon !== undefined && !(await ended(daemon, 10_000))) throw new Error("the daemon does not end");
+    driver.disconnect();
+    rmSync(home, { recursive: true, force: true });
+  });
+
+  return {
+    user,
+    uid,
+    home,
+    state,
+    operatorFile: join(config, "host.yaml"),
+    call,
+    create,
+    record,
+    /** Runs a command inside, as `nacre exec` does. */
+    run: async (of: HostSandbox | string, argv: readonly string[], stdin?: string): Promise<Ran> => {
+      const entry = await call("sandbox.entry", { id: typeof of === "string" ? of : idOf(of) });
+      return (await ask({ run: { entry, argv, stdin } })) as Ran;
+    },
+    kill: async (pid: number): Promise<void> => {
+      const target = identify(pid);
+      if (target === undefined) throw new Error(`no process ${pid}`);
+      signalProcess(target, "SIGKILL");
+      if (!(await ended(target, 5000))) throw new Error(`process ${pid} survives`);
+    },
+    daemonPid: async (): Promise<number> => (await call("hello", {})).pid,
+  };
+}
+
+/** Waits until `condition` gives something, or says what it last gave. */
+export async function eventually<T>(
+  condition: () => T | Promise<T>,
+  good: (value: T) => boolean,
+  milliseconds = 20_000,
+): Promise<T> {
+  const end = Date.now() + milliseconds;
+  for (;;) {
+    const value = await condition();
+    if (good(value)) return value;
+    if (Date.now() > end) throw new Error(`never: ${JSON.stringify(value)}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
