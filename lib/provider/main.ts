@@ -6,5 +6,9 @@ import { cacheDirectory, stateDirectory } from "../host/paths.ts";
 enableCompileCache(join(cacheDirectory(), "compiled"));
 
 const { runPlugin } = await import("./plugin.ts");
-const { DaemonMachine } = await import("./daemon-machine.ts");
-await runPlugin(new DaemonMachine(stateDirectory()), process.argv.slice(2));
+const { lateMachine } = await import("./late-machine.ts");
+const load = async () => {
+  const { DaemonMachine } = await import("./daemon-machine.ts");
+  return new DaemonMachine(stateDirectory());
+};
+await runPlugin(lateMachine(load), process.argv.slice(2));
