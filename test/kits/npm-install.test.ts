@@ -11,7 +11,14 @@ const lock = JSON.stringify({
   lockfileVersion: 3,
   packages: { "node_modules/a": { version: "1.2.3", integrity: "sha512-x" } },
 });
-const kit = { name: "a", version: "1.2.3", manifest: "{}", lock, bytes: 1 };
+const kit = {
+  name: "a",
+  version: "1.2.3",
+  manifest: "{}",
+  lock,
+  discard: ["node_modules/a/pending"],
+  bytes: 1,
+};
 
 /** Plays the sandbox: what npm would have left in its home, or how it failed. The real one is in the slow tests. */
 function play(files: Readonly<Record<string, string>>, end: Partial<ThrowAwayEnd> = {}) {
@@ -44,6 +51,7 @@ function play(files: Readonly<Record<string, string>>, end: Partial<ThrowAwayEnd
 const came = {
   "node_modules/a/package.json": '{"name":"a","version":"1.2.3"}',
   "node_modules/.bin/a": "-> ../a/a.js",
+  "node_modules/a/pending": "",
   ".npm/_cacache/x": "npm's own",
 };
 
@@ -59,6 +67,7 @@ describe("installing a kit", () => {
     const record = await install();
     expect(await findKit(folder)).toEqual(record);
     expect(readdirSync(treeOf(folder))).toEqual(["node_modules"]);
+    expect(readdirSync(join(treeOf(folder), "node_modules/a"))).toEqual(["package.json"]);
     expect(readFileSync(join(treeOf(folder), "node_modules/a/package.json"), "utf8")).toContain("1.2.3");
     expect(readdirSync(cache)).toEqual(["a"]);
     expect(dispose).toHaveBeenCalledOnce();

@@ -43,6 +43,7 @@ export async function installKit(kit: NpmKit, folder: string, context: KitContex
       await end.dispose();
     }
     await checkVersion(kit, treeOf(staging));
+    for (const path of kit.discard) await rm(join(treeOf(staging), path), { force: true });
     progress({ message: `${subject}: reading what came`, fraction: 0.95 });
     const record = await recordKit(staging, subject);
     await placeKit(staging, folder);

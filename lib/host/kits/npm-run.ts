@@ -16,6 +16,8 @@ export interface NpmKit {
   /** The text of a `package.json` that depends on exactly that, and of its `package-lock.json`. */
   readonly manifest: string;
   readonly lock: string;
+  /** Of the installed tree, what is taken away before it is recorded. */
+  readonly discard: readonly string[];
   /** What the installation takes of the disk at its peak. */
   readonly bytes: number;
 }

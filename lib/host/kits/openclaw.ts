@@ -38,8 +38,17 @@ async function npmKit(): Promise<NpmKit> {
   const [manifest, lock] = await Promise.all(
     ["package.json", "package-lock.json"].map((file) => readFile(new URL(file, manifestFolder), "utf8")),
   );
-  // 647 MB of tree, and npm's cache of 222 MB beside it until it is done.
-  return { name, version, manifest: manifest ?? "", lock: lock ?? "", bytes: 950e6 };
+  return {
+    name,
+    version,
+    manifest: manifest ?? "",
+    lock: lock ?? "",
+    // Says that install scripts were left out. OpenClaw then runs them at its start and removes it, and ends where it
+    // cannot: in a read-only tree. They change nothing else in a tree like this one (compared file by file).
+    discard: [`node_modules/${name}/.openclaw-lifecycle-pending`],
+    // 647 MB of tree, and npm's cache of 222 MB beside it until it is done.
+    bytes: 950e6,
+  };
 }
 
 function folderIn(cache: string, kit: NpmKit): string {
