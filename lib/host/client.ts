@@ -37,7 +37,7 @@ export async function connect(state: string, options: ConnectOptions): Promise<C
   if (!options.start) return found === undefined ? undefined : client;
   if (found?.version === version && found.build === build()) return client;
   if (found !== undefined) await client.call("shutdown", {});
-  await startDaemon(state, async () => (await hello(client)) !== undefined, options.signal);
+  await startDaemon(state, async () => (await hello(client))?.pid, options.signal);
   return client;
 }
 
@@ -45,7 +45,8 @@ async function hello(client: Client): Promise<ResultOf<"hello"> | undefined> {
   try {
     return await client.call("hello", {});
   } catch (error) {
-    if (error instanceof NacreError && error.code === "daemon_absent") return undefined;
+    // `daemon_gone`: it was being ended while it was asked. Nothing is lost by asking the next one.
+    if (error instanceof NacreError && /^daemon_(absent|gone)$/.test(error.code)) return undefined;
     throw error;
   }
 }

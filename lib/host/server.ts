@@ -51,6 +51,7 @@ export async function serve(state: string, handlers: Handlers, asked: () => void
       const closed = once(server, "close");
       server.close();
       await closed;
+      await unlink(path).catch(() => undefined);
     },
   };
 }

@@ -17,10 +17,10 @@ const patience = 15_000;
 const kept =
   /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|XDG_\w+|NACRE_\w+|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS|npm_config_(registry|userconfig|globalconfig|cafile))$/i;
 
-/** Starts a daemon in a session of its own, out of the caller's process group, and waits until `answers` says so. */
+/** Starts a daemon in a session of its own, out of the caller's process group, and waits until one answers: `answers` gives its id. */
 export async function startDaemon(
   state: string,
-  answers: () => Promise<boolean>,
+  answers: () => Promise<number | undefined>,
   signal?: AbortSignal,
 ): Promise<void> {
   await privateFolder(state);
@@ -43,7 +43,8 @@ export async function startDaemon(
   const said = words(child);
   child.unref();
   const end = Date.now() + patience;
-  while (!(await answers())) {
+  let serving = await answers();
+  for (; serving === undefined; serving = await answers()) {
     signal?.throwIfAborted();
     const failure = said.failure();
     if (failure !== undefined) throw failure;
@@ -51,6 +52,8 @@ export async function startDaemon(
     await sleep(20);
   }
   said.stop();
+  // Of those that were started at once one serves; the others must not come up when that one has ended again.
+  if (serving !== child.pid) child.kill("SIGTERM");
 }
 
 /** Descriptor 3 of the daemon: one line when it cannot serve. */

@@ -1,5 +1,5 @@
 import { fork } from "node:child_process";
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -101,7 +101,12 @@ export function machine(user: User, environment: Readonly<Record<string, string>
     uid,
     home,
     state,
-    operatorFile: join(config, "host.yaml"),
+    /** Writes the operator's file. */
+    operator: (text: string): void => {
+      const path = join(config, "host.yaml");
+      writeFileSync(path, text, { mode: 0o600 });
+      chownSync(path, uid, uid);
+    },
     call,
     create,
     record,

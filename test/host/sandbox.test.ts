@@ -1,0 +1,233 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { isAlive } from "../../lib/host/process-identity.ts";
+import type { HostSandbox } from "../../lib/synth/host-objects.ts";
+import { eventually, machine, users } from "./machine.ts";
+import { address, outsideServer } from "./outside-server.ts";
+import { countingServer, firstLineOf, shell } from "./programs.ts";
+import { sandboxSpec, withCredential } from "./specs.ts";
+
+const agentProfile = JSON.parse(
+  readFileSync(new URL("../../policies/seccomp/agent.json", import.meta.url), "utf8"),
+) as HostSandbox["seccomp"];
+const spec = (parts: Partial<HostSandbox> = {}): HostSandbox =>
+  sandboxSpec({ seccomp: agentProfile, ...parts });
+const id = "dev/assistant";
+
+describe.each(users)("as %s", (user) => {
+  test("a sandbox stands behind four walls, and what is exec'd behind the same", async () => {
+    const host = machine(user);
+    const reading = await host.create(spec());
+    expect(reading).toMatchObject({ running: true, generation: 1, problems: [] });
+    const [status] = await host.call("status", { id, probe: true });
+    expect(status).toMatchObject({ phase: "running", problems: [] });
+    expect(status?.walls.map(({ wall, holds }) => [wall, holds])).toEqual([
+      ["files", true],
+      ["syscalls", true],
+      ["network", true],
+      ["credentials", true],
+    ]);
+    expect(status?.probes?.filter(({ refused }) => !refused)).toEqual([]);
+    expect(status?.probes?.length).toBeGreaterThan(5);
+    expect(status?.exec).toMatchObject({ same: true, differences: [] });
+    expect(status?.exec?.compared.length).toBeGreaterThan(15);
+    const uid = status?.walls[1]?.measurements.find(({ what }) => what === "uid outside")?.value;
+    expect(uid).toBe(String(host.record(id).identity.agent.uid));
+    expect(uid).not.toBe("0");
+  });
+
+  test("the workspace outlives the sandbox, and goes when it is asked for", async () => {
+    const host = machine(user);
+    await host.create(spec());
+    expect(await host.run(id, shell("echo kept > note; id -u; pwd"))).toMatchObject({
+      code: 0,
+      stdout: "1000\n/sandbox\n",
+    });
+    await expect(host.call("workspace.delete", { id })).rejects.toMatchObject({ code: "workspace_in_use" });
+    await host.call("sandbox.delete", { id });
+    expect(await host.call("sandbox.read", { id })).toBeNull();
+    await host.create(spec());
+    expect((await host.run(id, shell("cat note"))).stdout).toBe("kept\n");
+    await host.call("sandbox.delete", { id });
+    await host.call("workspace.delete", { id });
+    expect(await host.call("workspace.read", { id })).toBeNull();
+  });
+
+  test("an allowed server answers, a denied one gets no connection", async () => {
+    const host = machine(user);
+    const [allowed, denied] = [await outsideServer(), await outsideServer()];
+    host.operator(allowed.grants);
+    await host.create(spec({ network: allowed.rule }));
+    expect((await host.run(id, firstLineOf(address, allowed.port))).stdout).toBe("hello from outside");
+    expect((await host.run(id, firstLineOf(address, denied.port))).code).toBe(1);
+    expect(denied.connections()).toBe(0);
+    const [denial] = await host.call("denials", { id });
+    expect(denial).toMatchObject({
+      host: address,
+      port: denied.port,
+      layer: "network",
+      fix: expect.any(String),
+    });
+  });
+
+  test("allow, block and unblock are live, and outlast a restart and an update", async () => {
+    const host = machine(user);
+    const server = await outsideServer();
+    host.operator(server.grants);
+    await host.create(spec());
+    const greeting = async () => (await host.run(id, firstLineOf(address, server.port))).stdout;
+    expect(await greeting()).not.toBe("hello from outside");
+    const [denial] = await host.call("denials", { id });
+    const { allow } = await host.call("allow", { id, what: { denial: denial?.id ?? "" }, seconds: 600 });
+    expect(allow).toMatchObject({ host: address, port: server.port });
+    expect(await greeting()).toBe("hello from outside");
+    await host.call("block", { id, what: { all: true } });
+    expect(await greeting()).not.toBe("hello from outside");
+    await host.kill(await host.daemonPid());
+    expect(await greeting()).not.toBe("hello from outside");
+    await host.call("sandbox.update", { spec: spec({ restart: "on-failure" }) });
+    await host.call("unblock", { id, what: { all: true } });
+    expect(await greeting()).toBe("hello from outside");
+    const [status] = await host.call("status", { id });
+    expect(status).toMatchObject({ allows: [{ host: address }], blocks: [], generation: 2 });
+  });
+
+  test("a network change is live, a wall change restarts, and two process trees never run", async () => {
+    const host = machine(user);
+    const agent = { kind: "command", command: countingServer(8080), env: {} } as const;
+    await host.create(spec({ agent }));
+    const before = host.record(id);
+    const network = { one: { endpoints: [{ host: "example.com", port: 443 }] } };
+    expect(await host.call("sandbox.update", { spec: spec({ agent, network }) })).toMatchObject({
+      generation: 1,
+      problems: [],
+    });
+    expect(host.record(id).init).toEqual(before.init);
+    const resources = { pids: 100 };
+    expect(await host.call("sandbox.update", { spec: spec({ agent, network, resources }) })).toMatchObject({
+      generation: 2,
+      running: true,
+      problems: [],
+    });
+    expect(before.init !== null && isAlive(before.init)).toBe(false);
+    expect((await host.run(id, shell("wc -l < starts"))).stdout.trim()).toBe("2");
+  });
+
+  test("a generation that cannot start stays stopped, says why, and the next update mends it", async () => {
+    const host = machine(user);
+    await host.create(spec());
+    const broken = spec({ agent: { kind: "command", command: ["/no/such/program"], env: {} } });
+    const reading = await host.call("sandbox.update", { spec: broken });
+    expect(reading).toMatchObject({
+      running: false,
+      problems: [expect.stringContaining("/no/such/program")],
+    });
+    await expect(host.run(id, ["true"])).rejects.toMatchObject({ code: "sandbox_stopped" });
+    expect(await host.call("sandbox.update", { spec: spec() })).toMatchObject({
+      running: true,
+      problems: [],
+    });
+  });
+
+  test("an agent that ends at once is a problem that says how", async () => {
+    const host = machine(user);
+    const reading = await host.create(spec({ agent: { kind: "command", command: ["/bin/false"], env: {} } }));
+    expect(reading).toMatchObject({
+      running: true,
+      problems: [expect.stringContaining("ended with code 1")],
+    });
+  });
+
+  test("a published port answers on loopback, and keeps its number", async () => {
+    const host = machine(user);
+    const agent = { kind: "command", command: countingServer(8080), env: {} } as const;
+    const ports = [{ inside: 8080, outside: 0 }];
+    const { published } = await host.create(spec({ agent, ports }));
+    const outside = published[0]?.outside ?? 0;
+    const answer = async () => (await fetch(`http://127.0.0.1:${outside}/`)).text();
+    expect(
+      await eventually(
+        () => answer().catch(String),
+        (text) => text === "agent here",
+      ),
+    ).toBe("agent here");
+    const again = await host.call("sandbox.update", {
+      spec: spec({ agent, ports, resources: { pids: 200 } }),
+    });
+    expect(again.published).toEqual(published);
+    expect(
+      await eventually(
+        () => answer().catch(String),
+        (text) => text === "agent here",
+      ),
+    ).toBe("agent here");
+  });
+});
+
+describe("what may not be is refused, and nothing is half made", () => {
+  const [user] = users;
+
+  test("a port that another sandbox or program has", async () => {
+    const host = machine(user);
+    const server = createServer().listen(0, "127.0.0.1");
+    await new Promise((resolve) => server.once("listening", resolve));
+    const taken = (server.address() as AddressInfo).port;
+    const ports = [{ inside: 8080, outside: taken }];
+    await expect(host.create(spec({ ports }))).rejects.toMatchObject({
+      code: "port_in_use",
+      message: expect.stringContaining("another program"),
+    });
+    expect(await host.call("sandbox.read", { id })).toBeNull();
+    await new Promise((resolve) => server.close(resolve));
+    expect(await host.create(spec({ ports }))).toMatchObject({ published: ports });
+    await expect(host.create(spec({ name: "other", workspace: "dev/other", ports }))).rejects.toMatchObject({
+      code: "port_in_use",
+      message: expect.stringContaining("sandbox dev/assistant has it"),
+    });
+  });
+
+  test("a name that another project has", async () => {
+    const host = machine(user);
+    await host.create(spec());
+    await expect(host.create(spec({ project: "another" }))).rejects.toMatchObject({
+      code: "name_in_use",
+      message: expect.stringContaining("project test"),
+    });
+    await expect(host.call("sandbox.update", { spec: spec({ project: "another" }) })).rejects.toMatchObject({
+      code: "name_in_use",
+    });
+    expect(await host.call("sandbox.read", { id })).toMatchObject({
+      spec: { project: "test" },
+      running: true,
+    });
+  });
+
+  test("a secret that is not mapped, or that would go elsewhere", async () => {
+    const host = machine(user);
+    const inference = withCredential("https://models.example/v1");
+    await expect(host.create(spec({ inference }))).rejects.toMatchObject({ code: "secret_unmapped" });
+    host.operator("secrets:\n  key: { file: /none, for: [other.example], use: ['*/*'] }\n");
+    await expect(host.create(spec({ inference }))).rejects.toMatchObject({ code: "secret_elsewhere" });
+    expect(await host.call("sandbox.read", { id })).toBeNull();
+  });
+
+  test("a corrupt record: an error that names it, and the others go on", async () => {
+    const host = machine(user);
+    await host.create(spec());
+    await host.create(spec({ name: "other", workspace: "dev/other" }));
+    await host.kill(await host.daemonPid());
+    const path = join(host.state, "sandboxes", "dev--assistant", "sandbox.json");
+    const good = readFileSync(path, "utf8");
+    writeFileSync(path, good.slice(0, 100));
+    const corrupt = { code: "state_corrupt", subject: path };
+    await expect(host.call("sandbox.read", { id })).rejects.toMatchObject(corrupt);
+    await expect(host.call("sandbox.update", { spec: spec() })).rejects.toMatchObject(corrupt);
+    await expect(host.call("sandbox.delete", { id })).rejects.toMatchObject(corrupt);
+    expect(await host.call("sandbox.read", { id: "dev/other" })).toMatchObject({ running: true });
+    writeFileSync(path, good);
+    await host.kill(await host.daemonPid());
+    expect(await host.call("sandbox.read", { id })).toMatchObject({ running: true, generation: 1 });
+  });
+});
