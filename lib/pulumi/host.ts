@@ -24,13 +24,9 @@ export class HostEnvironment extends ComponentResource {
     );
     this.sandboxes = new Map(
       objects.sandboxes.map((spec) => {
-        const owned = workspaces.get(spec.workspace);
-        const workspace = owned?.id ?? spec.workspace;
-        const dependsOn = owned === undefined ? [] : [owned];
-        return [
-          spec.name,
-          new Sandbox(idOf(spec), { ...spec, workspace, machine }, { ...inside, dependsOn }),
-        ];
+        const workspace = workspaces.get(spec.workspace);
+        const dependsOn = workspace === undefined ? [] : [workspace];
+        return [spec.name, new Sandbox(idOf(spec), { ...spec, machine }, { ...inside, dependsOn })];
       }),
     );
     this.registerOutputs({});
