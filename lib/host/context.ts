@@ -15,6 +15,8 @@ export interface HostContext {
   readonly runThrowAway: RunThrowAway;
   /** The profiles that ship: of an egress, and of an agent for which nobody chose another. */
   readonly seccomp: { readonly egress: SeccompProfile; readonly agent: SeccompProfile };
+  /** The egress' compiled code, where it could be made. */
+  readonly compiledEgress: string | undefined;
   /** User ids that stand behind throw-away sandboxes now. */
   readonly transientIds: Set<number>;
   /** For `daemon.log`. Never a secret, never an agent's text unescaped. */

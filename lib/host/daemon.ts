@@ -3,6 +3,7 @@ import { writeSync } from "node:fs";
 import { join } from "node:path";
 import { NacreError } from "../error.ts";
 import { version } from "../version.ts";
+import { compiledEgress } from "./compiled-egress.ts";
 import type { HostContext } from "./context.ts";
 import { lockState } from "./daemon-lock.ts";
 import { kitFinder } from "./kits.ts";
@@ -61,14 +62,16 @@ async function main(state: string): Promise<void> {
 
 async function contextOf(state: string): Promise<HostContext> {
   const [egress, agent] = await Promise.all([shippedSeccomp("egress"), shippedSeccomp("agent")]);
+  const cache = cacheDirectory();
   const context: HostContext = {
     state,
-    cache: cacheDirectory(),
+    cache,
     operator: () => readOperator(operatorFile()),
     handed: new Map(),
     kit: kitFinder(),
     runThrowAway: (spec) => runThrowAway(context, spec),
     seccomp: { egress, agent },
+    compiledEgress: await compiledEgress(cache).catch(() => undefined),
     transientIds: new Set(),
     log: (subject, message) => console.log(`${new Date().toISOString()} ${subject}: ${message}`),
   };

@@ -14,6 +14,7 @@ export const egressInside = {
   socket: "/run/egress.sock",
   /** What the host says of names and authorities, kept fresh by the daemon. */
   host: "/etc/host",
+  compiled: "/opt/nacre/compiled",
 } as const;
 
 export interface EgressParts {
@@ -28,13 +29,24 @@ export interface EgressParts {
   readonly host: string;
   readonly ids: Ids;
   readonly seccomp: SeccompProfile;
+  /** The egress' compiled code; without it Node compiles at each start. */
+  readonly compiled: string | undefined;
 }
 
 /**
  * The egress behind walls of its own: the host's network, Node, our code, one writable folder, no other program. It
  * parses an agent's bytes and holds that agent's keys, and nothing else.
  */
-export function egressSpecOf({ id, directory, socket, state, host, ids, seccomp }: EgressParts): EgressSpec {
+export function egressSpecOf({
+  id,
+  directory,
+  socket,
+  state,
+  host,
+  ids,
+  seccomp,
+  compiled,
+}: EgressParts): EgressSpec {
   const libraries = libraryTree();
   const code = codeBinds();
   const bundle = join(egressInside.host, "ca-bundle.crt");
@@ -48,6 +60,9 @@ export function egressSpecOf({ id, directory, socket, state, host, ids, seccomp 
         ...libraries.binds,
         ...code,
         { from: process.execPath, to: inside.node, mode: "ro" },
+        ...(compiled === undefined
+          ? []
+          : [{ from: compiled, to: egressInside.compiled, mode: "ro" as const }]),
         { from: host, to: egressInside.host, mode: "ro" },
         { from: state, to: "/state", mode: "rw" },
         { from: socket, to: egressInside.socket, mode: "rw" },
@@ -66,6 +81,7 @@ export function egressSpecOf({ id, directory, socket, state, host, ids, seccomp 
         ...libraries.folders.map((path) => ({ path, access: "execute" as const })),
         { path: inside.node, access: "execute" },
         ...code.map(({ to }) => ({ path: to, access: "read" as const })),
+        { path: egressInside.compiled, access: "read", optional: true },
         { path: "/etc", access: "read" },
         { path: "/proc", access: "read" },
         { path: "/dev", access: "write" },
@@ -76,15 +92,22 @@ export function egressSpecOf({ id, directory, socket, state, host, ids, seccomp 
     seccomp: { requirement: "required", profile: seccomp },
     limits: { open_files: 65_536, cgroup: "none" },
     process: {
-      argv: [inside.node, ...nodeOptions, program("egress/main")],
-      env: { PATH: "/nonexistent", HOME: "/state", LANG: "C.UTF-8", SSL_CERT_FILE: bundle, LOCALDOMAIN: "." },
+      argv: [inside.node, ...egressNodeOptions, program("egress/main")],
+      env: {
+        PATH: "/nonexistent",
+        HOME: "/state",
+        LANG: "C.UTF-8",
+        SSL_CERT_FILE: bundle,
+        LOCALDOMAIN: ".",
+        ...(compiled === undefined ? {} : { NODE_COMPILE_CACHE: egressInside.compiled }),
+      },
       cwd: "/state",
     },
   };
 }
 
 /** An egress relays; its heap is small, and a leak should end it before it hurts the host. */
-const nodeOptions = [
+export const egressNodeOptions = [
   "--max-old-space-size=256",
   "--max-semi-space-size=2",
   "--disable-warning=ExperimentalWarning",

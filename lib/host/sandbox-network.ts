@@ -93,6 +93,7 @@ export class SandboxNetwork {
         host: this.#hostView,
         ids: identity.egress,
         seccomp: this.#context.seccomp.egress,
+        compiled: this.#context.compiledEgress,
       }),
       configure: () => this.#configure(),
     });

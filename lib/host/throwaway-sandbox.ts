@@ -88,6 +88,7 @@ export async function openThrowAway(context: HostContext, plan: ThrowAwayPlan): 
         host: paths.hostView,
         ids: egressIds,
         seccomp: context.seccomp.egress,
+        compiled: context.compiledEgress,
       }),
       configure: async () => {
         const spec = { ...plan.spec, ...unused };
