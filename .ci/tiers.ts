@@ -22,7 +22,16 @@ const vitest = (name: string, minutes: number, ...args: string[]): Tier => ({
 const tiers: readonly Tier[] = [
   {
     name: "prettier",
-    command: ["npx", "prettier", "--check", "--log-level", "warn", "."],
+    command: [
+      "npx",
+      "prettier",
+      "--check",
+      "--ignore-path",
+      ".config/prettierignore",
+      "--log-level",
+      "warn",
+      ".",
+    ],
     minutes: 2,
     counts: "one",
   },
@@ -48,8 +57,8 @@ const tiers: readonly Tier[] = [
     counts: "cargo",
     cwd: "lib/launcher",
   },
-  vitest("npm test", 15),
-  vitest("slow", 30, "--config", "vitest.slow.config.ts"),
+  vitest("npm test", 15, "--config", ".config/vitest.config.ts"),
+  vitest("slow", 30, "--config", ".config/vitest.slow.config.ts"),
 ];
 
 function count(

@@ -90,7 +90,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ["vitest*.config.ts"],
+    files: [".config/*.ts"],
     rules: { "no-restricted-exports": "off" },
   },
 );

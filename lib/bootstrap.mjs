@@ -61,16 +61,26 @@ function once(stamp, digest, make) {
 
 function prepare() {
   once("node_modules/.nacre-lock", digestOf(["package.json", "package-lock.json"]), () =>
-    step("installing npm packages (about a minute)", "npm", ["ci", "--ignore-scripts", "--no-fund", "--no-audit"], {
-      hint: "install Node 20 or later with npm",
-    }),
+    step(
+      "installing npm packages (about a minute)",
+      "npm",
+      ["ci", "--ignore-scripts", "--no-fund", "--no-audit"],
+      {
+        hint: "install Node 20 or later with npm",
+      },
+    ),
   );
   const sources = ["lib/launcher/Cargo.toml", "lib/launcher/Cargo.lock", ...filesUnder("lib/launcher/src")];
   once("lib/launcher/target/.nacre-sources", digestOf(sources), () =>
-    step("building the launcher (about a minute)", "cargo", ["build", "--release", "--locked", "--quiet"], {
-      cwd: join(root, "lib/launcher"),
-      hint: "install Rust 1.85 or later: https://rustup.rs",
-    }),
+    step(
+      "building the launcher (about a minute)",
+      "cargo",
+      ["build", "--release", "--locked", "--quiet", "--target", "x86_64-unknown-linux-gnu"],
+      {
+        cwd: join(root, "lib/launcher"),
+        hint: "install Rust 1.85 or later: https://rustup.rs",
+      },
+    ),
   );
 }
 
@@ -96,7 +106,7 @@ function main(args) {
   const node = pinnedNode();
   statSync(node);
   const commands = {
-    test: [join(root, "node_modules/vitest/vitest.mjs"), "run"],
+    test: [join(root, "node_modules/vitest/vitest.mjs"), "run", "--config", ".config/vitest.config.ts"],
     bench: [join(root, "test/bench/main.ts")],
     package: [join(root, "lib/package.ts")], // `npm pack` asks for it
   };

@@ -25,8 +25,10 @@ export function destroy(): Command {
       const plan = await stack.destroy({ preview: true, signal });
       const gone = plan.changes.filter(({ kind }) => kind === "sandbox");
       const kept = plan.changes.filter(({ kind }) => kind === "workspace");
-      if (gone.length === 0 && kept.length === 0)
-        return note(`environment ${context.stack}: nothing is there`);
+      if (gone.length === 0 && kept.length === 0) {
+        note(`environment ${context.stack}: nothing is there`);
+        return;
+      }
       for (const { name } of gone) note(`- sandbox ${plain(name)} ends, with its logs and its audit kept`);
       for (const { name } of kept)
         note(`= workspace ${plain(name)} stays: ${workspacePaths(stateDirectory(), name).data}`);

@@ -2,6 +2,7 @@ import { defineConfig } from "vitest/config";
 
 /** Tiers: `npm test` runs the first; `.ci/run` runs all. A tier is a folder or a suffix, never a skip. */
 export default defineConfig({
+  root: `${import.meta.dirname}/..`,
   test: {
     include: ["test/**/*.test.ts"],
     exclude: ["test/e2e/**", "test/bench/**", "**/*.slow.test.ts", "node_modules/**"],
