@@ -49,7 +49,7 @@ export class Audit {
       this.#append(full);
       return;
     }
-    const key = `${full.kind} ${full.verdict} ${denialId(full)}`;
+    const key = `${full.kind} ${full.verdict} ${denialId(full)} ${full.reason ?? ""}`;
     const known = this.#repeats.get(key);
     if (known !== undefined) {
       known.count++;

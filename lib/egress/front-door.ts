@@ -173,7 +173,6 @@ export class FrontDoor {
   async #refuse({ agent, where }: Captured, who: Caller, denied: Denied): Promise<void> {
     const unknown = who.binary === undefined && !agent.destroyed;
     const owner = unknown ? await this.#behind.owners.casually(agent) : who;
-    if (!agent.destroyed) agent.resetAndDestroy();
     const { rule, layer, reason, fix } = denied;
     this.#behind.audit.write({
       kind: "connect",
@@ -185,13 +184,14 @@ export class FrontDoor {
       reason,
       fix,
     });
+    if (!agent.destroyed) agent.resetAndDestroy();
   }
 
   #fail(captured: Captured, who: Caller, error: unknown): void {
     const { agent, where } = captured;
-    if (!agent.destroyed) agent.resetAndDestroy();
     const reason = error instanceof NacreError ? error.message : `unexpected: ${String(error)}`;
     this.#behind.audit.write({ kind: "connect", verdict: "failed", ...where, ...who, reason });
+    if (!agent.destroyed) agent.resetAndDestroy();
   }
 
   #captured(agent: net.Socket, where: Destination): Captured {

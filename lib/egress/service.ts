@@ -205,7 +205,6 @@ export class Egress {
   }
 
   #refuseInference(agent: net.Socket, { layer, reason, fix }: Denied): void {
-    agent.resetAndDestroy();
     this.#audit.write({
       kind: "inference",
       verdict: "deny",
@@ -215,6 +214,7 @@ export class Egress {
       reason,
       fix,
     });
+    agent.resetAndDestroy();
   }
 
   async #publishAll(): Promise<void> {

@@ -66,9 +66,9 @@ export function guard(
 }
 
 function classIn(world: World, address: IpAddress): AddressClass | "own" | "synthetic" {
-  if (world.own.some((own) => same(unmapped(own), address))) return "own";
   if (world.pool !== undefined && contains(world.pool, address)) return "synthetic";
-  return classify(address);
+  const found = classify(address);
+  return found === "public" && world.own.some((own) => same(unmapped(own), address)) ? "own" : found;
 }
 
 function isGranted(where: Destination, address: IpAddress, found: string, grants: readonly Grant[]): boolean {

@@ -1,0 +1,70 @@
+import fs from "node:fs";
+import http from "node:http";
+import https from "node:https";
+import net from "node:net";
+import dgram from "node:dgram";
+import * as packet from "dns-packet";
+
+/**
+ * What is on the other side of the world: TLS and plain servers on public addresses, and the DNS of the egress' host.
+ * Each says which address it was reached at. argv: a folder with server.crt, server.key and names.json.
+ */
+const folder = process.argv[2] ?? ".";
+const names = JSON.parse(fs.readFileSync(`${folder}/names.json`, "utf8")) as Record<string, string[]>;
+const tls = { cert: fs.readFileSync(`${folder}/server.crt`), key: fs.readFileSync(`${folder}/server.key`) };
+
+const answer: http.RequestListener = (request, response) => {
+  const name = "servername" in request.socket ? String(request.socket.servername) : "plain";
+  response.setHeader("content-type", "text/plain");
+  if (request.url === "/echo") request.pipe(response);
+  else if (request.url === "/big") response.end(Buffer.alloc(50 * 1024 * 1024, 0x61));
+  else if (request.url === "/slow") response.write("first\n");
+  else response.end(`${name} at ${request.socket.localAddress ?? "?"}:${request.socket.localPort ?? 0}\n`);
+};
+const listening: Promise<unknown>[] = [];
+const listen = (server: net.Server, port: number): void => {
+  listening.push(new Promise((resolve) => server.listen({ host: "::", port }, () => resolve(undefined))));
+};
+
+listen(https.createServer(tls, answer), 443);
+listen(https.createServer(tls, answer), 8443);
+listen(http.createServer(answer), 80);
+// The server speaks first, then says what it got by the time the client finished.
+listen(
+  net.createServer({ allowHalfOpen: true }, (socket) => {
+    socket.write("hello\n");
+    const chunks: Buffer[] = [];
+    socket.on("data", (chunk: Buffer) => chunks.push(chunk));
+    socket.on("end", () => socket.end(`got ${Buffer.concat(chunks).toString()}`));
+    socket.on("error", () => undefined);
+  }),
+  7000,
+);
+// Accepts and resets at once; and one that never answers.
+listen(
+  net.createServer((socket) => void socket.resetAndDestroy()),
+  7001,
+);
+
+const dns = dgram.createSocket("udp4");
+dns.on("message", (message, from) => {
+  const query = packet.decode(message);
+  const question = query.questions?.[0];
+  if (question === undefined) return;
+  const addresses = names[question.name.toLowerCase()];
+  const answers = (addresses ?? [])
+    .filter((address) => address.includes(":") === (question.type === "AAAA"))
+    .map((data) => ({ name: question.name, type: question.type as "A" | "AAAA", ttl: 1, data }));
+  const code = addresses === undefined ? 3 : 0;
+  const flags = packet.RECURSION_AVAILABLE | packet.RECURSION_DESIRED | code;
+  dns.send(
+    packet.encode({ type: "response", id: query.id ?? 0, flags, questions: [question], answers }),
+    from.port,
+    from.address,
+  );
+});
+listening.push(
+  new Promise((resolve) => dns.bind({ address: "93.184.216.53", port: 53 }, () => resolve(undefined))),
+);
+await Promise.all(listening);
+process.stdout.write("listening\n");

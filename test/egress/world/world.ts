@@ -1,0 +1,270 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import readline from "node:readline";
+import type { Readable } from "node:stream";
+import { issue, makeAuthority } from "../../../lib/egress/authority.ts";
+import { readAudit } from "../../../lib/egress/denials.ts";
+import type { AuditRecord } from "../../../lib/egress/audit-record.ts";
+import type { Command, Configure, Report } from "../../../lib/egress/protocol.ts";
+import { reportSchema } from "../../../lib/egress/protocol.ts";
+
+const here = import.meta.dirname;
+
+export interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly error: string;
+}
+
+/** What the egress' host resolves. Public names, and some that answer with what must not be dialled. */
+const names: Readonly<Record<string, readonly string[]>> = {
+  "allowed.example.com": ["93.184.216.34", "2606:2800:220:1::34"],
+  "other.example.com": ["93.184.216.35"],
+  "six.example.com": ["2606:2800:220:1::35"],
+  "halfdead.example.com": ["2606:2800:220:1::99", "93.184.216.34"],
+  "rebound.example.com": ["93.184.216.34", "127.0.0.1"],
+  "metadata.example.com": ["169.254.169.254"],
+  "private.example.com": ["10.77.0.1"],
+  "own.example.com": ["93.184.216.1"],
+  "pool.example.com": ["25.255.0.9"],
+  "nat64.example.com": ["64:ff9b::10.77.0.1"],
+};
+
+/** Namespaces, servers and one egress process; everything of it ends with `stop`. */
+export class World {
+  readonly folder: string;
+  readonly #children: ChildProcess[] = [];
+  #world = 0;
+  #agent = 0;
+  #servers = 0;
+
+  private constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  static async make(): Promise<World> {
+    const world = new World(fs.mkdtempSync(path.join(os.tmpdir(), "nacre-world-")));
+    await world.#build();
+    return world;
+  }
+
+  async #build(): Promise<void> {
+    const authority = makeAuthority("world", []);
+    const leaf = issue(authority, "allowed.example.com");
+    this.#write("server.crt", leaf.certificate);
+    this.#write("server.key", leaf.key);
+    this.#write("ca.crt", authority.certificate);
+    this.#write("names.json", JSON.stringify(names));
+    this.#write("agent-hosts", "127.0.0.1 localhost\n");
+    this.#write("hosts", "127.0.0.1 localhost\n93.184.216.35 hosts-file.example.com\n");
+    this.#write(
+      "resolv.conf",
+      "nameserver 93.184.216.53\nsearch corp.example.com\noptions timeout:1 attempts:1\n",
+    );
+    this.#write("agent-resolv.conf", "nameserver 25.255.0.1\n");
+    const command = [
+      "--user",
+      "--map-root-user",
+      "--net",
+      "--mount",
+      "bash",
+      path.join(here, "world.sh"),
+      this.folder,
+    ];
+    const world = this.#keep(spawn("unshare", command, { stdio: ["ignore", "pipe", "inherit"] }));
+    this.#world = world.pid ?? 0;
+    const ready = /^ready (\d+) (\d+)$/.exec(await firstLine(world.stdout));
+    this.#agent = Number(ready?.[1]);
+    this.#servers = Number(ready?.[2]);
+    const servers = this.#enter(
+      this.#servers,
+      ["-n"],
+      [process.execPath, path.join(here, "servers.ts"), this.folder],
+    );
+    await firstLine(servers.stdout as Readable);
+  }
+
+  /** Runs a program as the agent would: no proxy variable, loopback and capture only. */
+  async run(script: string, environment: Record<string, string> = {}): Promise<Ran> {
+    const env = {
+      PATH: process.env["PATH"] ?? "",
+      HOME: "/tmp",
+      CURL_CA_BUNDLE: `${this.folder}/ca.crt`,
+      ...environment,
+    };
+    const arguments_ = [
+      "-t",
+      String(this.#agent),
+      "-U",
+      "-n",
+      "-m",
+      "--preserve-credentials",
+      "bash",
+      "-c",
+      script,
+    ];
+    const child = spawn("nsenter", arguments_, { stdio: ["ignore", "pipe", "pipe"], env });
+    const [out, error, [code]] = await Promise.all([
+      text(child.stdout),
+      text(child.stderr),
+      once(child, "close"),
+    ]);
+    return { code: code as number, out, error };
+  }
+
+  /** A program of the agent that goes on running. */
+  start(script: string): ChildProcess {
+    const arguments_ = [
+      "-t",
+      String(this.#agent),
+      "-U",
+      "-n",
+      "-m",
+      "--preserve-credentials",
+      "bash",
+      "-c",
+      script,
+    ];
+    return this.#keep(spawn("nsenter", arguments_, { stdio: ["pipe", "pipe", "inherit"] }));
+  }
+
+  /** Starts an egress process with the sandbox's sockets, which waits for its configuration. */
+  bareEgress(): RunningEgress {
+    const state = fs.mkdtempSync(path.join(this.folder, "egress-"));
+    const main = path.resolve(here, "../../../lib/egress/main.ts");
+    const program = ["python3", path.join(here, "inherit.py"), String(this.#agent), process.execPath, main];
+    const child = this.#enter(this.#world, ["-n", "-m"], program, { SSL_CERT_FILE: `${this.folder}/ca.crt` });
+    return new RunningEgress(child, path.join(state, "audit.jsonl"));
+  }
+
+  /** The same, configured and serving. */
+  async egress(
+    network: Partial<Configure["network"]>,
+    more: Partial<Configure> = {},
+  ): Promise<RunningEgress> {
+    const egress = this.bareEgress();
+    egress.send({
+      type: "configure",
+      sandbox: "test/world",
+      network: { revision: 1, base: {}, allows: [], blocks: [], ...network },
+      grants: [],
+      pool: { prefix: "25.255.0.0/16" },
+      inference: null,
+      tls: null,
+      ports: [],
+      audit: egress.audit,
+      poolFile: path.join(path.dirname(egress.audit), "pool.json"),
+      egressSocket: null,
+      ...more,
+    });
+    await egress.next("ready");
+    return egress;
+  }
+
+  /** Every packet that leaves the egress' host or comes to it while `during` runs, one line each. */
+  async packets(during: () => Promise<unknown>): Promise<string[]> {
+    const sniffer = this.#enter(this.#world, ["-n"], ["python3", path.join(here, "sniff.py"), "up0"]);
+    const lines: string[] = [];
+    const output = readline.createInterface({ input: sniffer.stdout as Readable });
+    output.on("line", (line) => lines.push(line));
+    await once(output, "line");
+    try {
+      await during();
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    } finally {
+      sniffer.kill("SIGKILL");
+      await once(sniffer, "exit");
+    }
+    return lines.slice(1);
+  }
+
+  /** Ends what was started, the world itself last; its namespaces go with it. */
+  async stop(): Promise<void> {
+    for (const child of this.#children.reverse()) {
+      if (child.exitCode !== null || child.signalCode !== null) continue;
+      child.kill(child.pid === this.#world ? "SIGTERM" : "SIGKILL");
+      await once(child, "exit");
+    }
+    fs.rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  #enter(
+    pid: number,
+    namespaces: string[],
+    program: string[],
+    environment: Record<string, string> = {},
+  ): ChildProcess {
+    const arguments_ = ["-t", String(pid), "-U", ...namespaces, "--preserve-credentials", ...program];
+    const env = { PATH: process.env["PATH"] ?? "", ...environment };
+    return this.#keep(spawn("nsenter", arguments_, { stdio: ["pipe", "pipe", "inherit"], env }));
+  }
+
+  #keep<T extends ChildProcess>(child: T): T {
+    this.#children.push(child);
+    return child;
+  }
+
+  #write(name: string, content: string): void {
+    fs.writeFileSync(path.join(this.folder, name), content, { mode: 0o600 });
+  }
+}
+
+/** The control channel's other end, as the daemon has it. */
+export class RunningEgress {
+  readonly audit: string;
+  readonly child: ChildProcess;
+  readonly reports: Report[] = [];
+  #waiting: (() => void)[] = [];
+
+  constructor(child: ChildProcess, audit: string) {
+    this.child = child;
+    this.audit = audit;
+    readline.createInterface({ input: child.stdout as Readable }).on("line", (line) => {
+      this.reports.push(reportSchema.parse(JSON.parse(line)));
+      for (const wake of this.#waiting.splice(0)) wake();
+    });
+    child.on("exit", () => {
+      for (const wake of this.#waiting.splice(0)) wake();
+    });
+  }
+
+  send(command: Command): void {
+    this.child.stdin?.write(`${JSON.stringify(command)}\n`);
+  }
+
+  /** The next report of a kind; taken away, so that asking again waits for another. */
+  async next<T extends Report["type"]>(type: T): Promise<Report & { type: T }> {
+    for (;;) {
+      const at = this.reports.findIndex((report) => report.type === type);
+      if (at >= 0) return this.reports.splice(at, 1)[0] as Report & { type: T };
+      if (this.child.exitCode !== null) throw new Error(`the egress ended: ${JSON.stringify(this.reports)}`);
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
+
+  records(): AuditRecord[] {
+    return [...readAudit(this.audit)];
+  }
+
+  async stop(): Promise<void> {
+    this.child.stdin?.end();
+    if (this.child.exitCode === null) await once(this.child, "exit");
+  }
+}
+
+/** The first line; the rest is thrown away, not left to fill the pipe. */
+async function firstLine(stream: Readable): Promise<string> {
+  const lines = readline.createInterface({ input: stream });
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  lines.on("line", resolve).on("close", () => reject(new Error("ended without a word")));
+  return await promise;
+}
+
+async function text(stream: Readable): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString("utf8");
+}
