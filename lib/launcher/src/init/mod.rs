@@ -1,0 +1,18 @@
+//! Process 1 of a sandbox: starts the agent, reaps, keeps the log, and is commanded by its sockets alone. No signal that
+//! a process inside can send has any effect on it.
+
+mod agent;
+mod connection;
+mod dial;
+mod job;
+mod log;
+mod operations;
+mod owner;
+pub mod probe;
+mod processes;
+mod run;
+mod stop;
+pub mod terminal;
+
+pub use agent::Exit;
+pub use run::{Foreground, Init, Parts};

@@ -1,0 +1,11 @@
+//! The private root: what of the host is seen inside, and how.
+
+pub mod dev;
+pub mod enter;
+mod mount;
+mod overlay;
+pub mod root;
+mod site;
+
+pub use overlay::try_overlay;
+pub use site::CANARY;
