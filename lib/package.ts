@@ -10,7 +10,6 @@ import { NacreError } from "./error.ts";
  */
 const root = dirname(import.meta.dirname);
 const draft = join(root, ".cache/dist");
-const launcher = "lib/launcher/target/x86_64-unknown-linux-gnu/release/nacre-launcher";
 
 try {
   rmSync(draft, { recursive: true, force: true });
@@ -45,13 +44,22 @@ function copyAssets(from: string, to: string): void {
   }
 }
 
+/** Built here, so that it is a release of this very source, without the features that tests switch on. */
 function addLauncher(to: string): void {
-  const built = [launcher, launcher.replace("x86_64-unknown-linux-gnu/", "")]
-    .map((path) => join(root, path))
-    .find((path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true);
-  if (built === undefined) throw failed(launcher, "it is not built", "npm pack builds it first");
+  const cwd = join(root, "lib/launcher");
+  const { status, error } = spawnSync("cargo", ["build", "--release", "--locked", "--quiet"], {
+    cwd,
+    stdio: ["ignore", 2, 2],
+  });
+  if (status !== 0) {
+    throw failed(
+      "lib/launcher",
+      `cargo could not build it: ${error?.message ?? "see above"}`,
+      "install Rust 1.85 or later",
+    );
+  }
   mkdirSync(dirname(to), { recursive: true });
-  cpSync(built, to);
+  cpSync(join(cwd, "target/x86_64-unknown-linux-gnu/release/nacre-launcher"), to);
   chmodSync(to, 0o755);
 }
 

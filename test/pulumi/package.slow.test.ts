@@ -1,5 +1,13 @@
 import { execFile, execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -16,7 +24,22 @@ const languageHost = fileURLToPath(new URL("language-host", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "nacre-team-"));
 const team = join(folder, "team");
 const state = join(folder, "state");
-const run = promisify(execFile);
+
+/** What it printed; failing, with what it printed. */
+async function run(
+  program: string,
+  args: readonly string[],
+  options: { cwd: string; env?: NodeJS.ProcessEnv },
+): Promise<string> {
+  try {
+    const { stdout, stderr } = await promisify(execFile)(program, args, options);
+    return stdout + stderr;
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout: string; stderr: string };
+    throw new Error(`${program} ${args.join(" ")}\n${stdout}${stderr}`, { cause: error });
+  }
+}
+
 let engine: string;
 
 const program = `import { AgentSandbox, Command, Environment, Target } from "nacre";
@@ -38,7 +61,7 @@ plugins:
   languages: [{ name: nodejs, path: ${languageHost} }]
 `;
 
-const pulumi = async (...args: string[]): Promise<string> => {
+const pulumi = (...args: string[]): Promise<string> => {
   const env = {
     ...process.env,
     PATH: `${dirname(process.execPath)}:${process.env["PATH"] ?? ""}`,
@@ -49,14 +72,14 @@ const pulumi = async (...args: string[]): Promise<string> => {
     PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
     NACRE_STATE_DIR: state,
   };
-  const { stdout, stderr } = await run(engine, [...args, "--non-interactive"], { cwd: team, env });
-  return stdout + stderr;
+  return run(engine, [...args, "--non-interactive"], { cwd: team, env });
 };
 
 /** The daemon's client, of the package itself. */
 async function daemon() {
-  const module = pathToFileURL(join(team, "node_modules/nacre/dist/host/client.js")).href;
-  const { connect } = (await import(module)) as typeof ClientModule;
+  const path = join(team, "node_modules/nacre/dist/host/client.js");
+  if (!existsSync(path)) return undefined;
+  const { connect } = (await import(pathToFileURL(path).href)) as typeof ClientModule;
   return connect(state, { start: false });
 }
 
@@ -92,7 +115,7 @@ test("the tree holds no other resource plugin", () => {
 
 test("the program is checked against the package's own types", async () => {
   const tsc = join(repository, "node_modules/typescript/bin/tsc");
-  const flags = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2024", "--types", ""];
+  const flags = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2024"];
   await run(process.execPath, [tsc, ...flags, "main.ts"], { cwd: team });
 });
 
