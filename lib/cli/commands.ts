@@ -9,6 +9,7 @@ import { doctor } from "./doctor.ts";
 import { exec, shell } from "./exec.ts";
 import { init } from "./init.ts";
 import { logs } from "./logs.ts";
+import { reference } from "./reference.ts";
 import { secret } from "./secret.ts";
 import { start } from "./start.ts";
 import { status } from "./status.ts";
@@ -36,5 +37,6 @@ export const commands = (program: Command): Command[] => [
   unblock(),
   doctor(),
   start(),
+  reference(),
   completion(program),
 ];
