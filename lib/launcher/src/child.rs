@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use rustix::process::{Pid, chdir, setsid};
 use serde_json::Value;
 
-use crate::error::{Because, Result, WallError};
+use crate::error::{Because, Result, WallError, describe};
 use crate::files::FileWall;
 use crate::limits::{CgroupPosture, ProcessLimits, Resource};
 use crate::posture::{self, LimitsPosture, Namespaces, NetworkPosture, Posture, Status};
@@ -71,7 +71,7 @@ pub fn start(walls: &Walls, command: &Command, stdio: Stdio) -> Result<Started> 
         let failed = match enter(walls, &stdio, Some(&folder)) {
             Ok(posture) => {
                 say(&answer, &serde_json::to_string(&posture).unwrap_or_default());
-                WallError::new("start_failed", subject(), program.execute())
+                WallError::new("start_failed", subject(), describe(&program.execute()))
             }
             Err(error) => error,
         };
@@ -107,7 +107,7 @@ pub fn become_program(
         // SAFETY: takes numbers.
         unsafe { libc::fcntl(*number, libc::F_SETFD, 0) };
     }
-    let error = program.execute();
+    let error = describe(&program.execute());
     Err(WallError::new("start_failed", format!("program {}", command.argv[0]), error))
 }
 

@@ -69,7 +69,7 @@ impl<T, E: Into<io::Error>> Because<T> for std::result::Result<T, E> {
 }
 
 /// `Permission denied (EACCES)`.
-fn describe(error: &io::Error) -> String {
+pub fn describe(error: &io::Error) -> String {
     let text = error.to_string();
     match error.raw_os_error() {
         Some(number) => {

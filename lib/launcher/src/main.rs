@@ -31,6 +31,8 @@ use error::{Result, WallError};
 const FAILED: u8 = 125;
 
 fn main() -> ExitCode {
+    // What is made for the inside must be readable there, whatever the caller's mask; what must not be says its mode.
+    rustix::process::umask(rustix::fs::Mode::from(0o022));
     let mode = std::env::args().nth(1).unwrap_or_default();
     match mode.as_str() {
         "sandbox" => sandbox(),

@@ -36,8 +36,8 @@ pub struct Sandbox {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Egress {
-    #[serde(default)]
-    pub id: Option<String>,
+    #[serde(default, rename = "id")]
+    pub _id: Option<String>,
     pub directory: String,
     pub egress_socket: Option<String>,
     pub identity: Identity,

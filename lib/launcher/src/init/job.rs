@@ -2,8 +2,6 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 
-use rustix::process::Pid;
-
 use super::connection::again;
 use super::owner::{Identity, Owner};
 use crate::process;
@@ -12,7 +10,6 @@ use crate::process;
 pub struct Job {
     pub connection: u64,
     pub purpose: Purpose,
-    pub pid: Pid,
     pipe: File,
     text: Vec<u8>,
 }
@@ -31,7 +28,7 @@ impl Job {
     /// `work` runs in the copy and gives the line.
     pub fn start(connection: u64, purpose: Purpose, work: impl FnOnce() -> String) -> std::io::Result<Self> {
         let (report, answer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-        let pid = process::fork(|| {
+        process::fork(|| {
             let line = work();
             let written = answer.try_clone().and_then(|pipe| File::from(pipe).write_all(line.as_bytes()));
             i32::from(written.is_err())
@@ -40,7 +37,6 @@ impl Job {
         Ok(Job {
             connection,
             purpose,
-            pid,
             pipe: File::from(report),
             text: Vec::new(),
         })
