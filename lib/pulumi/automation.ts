@@ -1,4 +1,4 @@
-import { StackNotFoundError, type Stack } from "@pulumi/pulumi/automation/index.js";
+import { StackAlreadyExistsError, StackNotFoundError, type Stack } from "@pulumi/pulumi/automation/index.js";
 import { engineFailure } from "./engine-failure.ts";
 import { engineEventSchema } from "./events.ts";
 import { isDead, lockHoldersOf } from "./lock.ts";
@@ -146,7 +146,7 @@ export class EnvironmentStack {
       return ended("succeeded");
     } catch (error) {
       if (error instanceof StackNotFoundError) {
-        await this.#stack.workspace.createStack(this.#options.environment);
+        await this.#create();
         return this.#run(operation, { signal });
       }
       if (signal?.aborted === true) return ended("cancelled");
@@ -154,6 +154,15 @@ export class EnvironmentStack {
       if (!reader.heard) throw failure;
       reader.blame(failure.subject, failure.message);
       return ended("failed");
+    }
+  }
+
+  async #create(): Promise<void> {
+    try {
+      await this.#stack.workspace.createStack(this.#options.environment);
+    } catch (error) {
+      if (error instanceof StackAlreadyExistsError) return; // another command was quicker
+      throw engineFailure(error);
     }
   }
 

@@ -18,6 +18,15 @@ export function engineFailure(error: unknown): NacreError {
     };
     return new NacreError(parts, { cause: error });
   }
+  if (text.includes("incorrect passphrase")) {
+    const parts = {
+      code: "passphrase_wrong",
+      subject: "Pulumi state",
+      message: "the stack was made with another passphrase",
+      hint: "set (or unset) PULUMI_CONFIG_PASSPHRASE as it was then",
+    };
+    return new NacreError(parts, { cause: error });
+  }
   const killer = /was killed with (SIG\w+)/.exec(text)?.[1];
   const said = text.split("\n").flatMap((line) => /^\s*error: (.*)/.exec(line)?.[1] ?? []);
   const reason = said.length > 0 ? [...new Set(said)].join("\n") : text;

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { link, mkdir, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { NacreError } from "../error.ts";
 
 export interface BackendOptions {
   /** Nacre's state directory. */
@@ -23,6 +24,14 @@ export interface EngineSettings {
 
 /** Makes what the engine needs to run quietly: folders, a passphrase (once), and its environment. */
 export async function engineSettings(options: BackendOptions, project: string): Promise<EngineSettings> {
+  if (!/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(project)) {
+    throw new NacreError({
+      code: "project_invalid",
+      subject: `project ${JSON.stringify(project)}`,
+      message: "is no name that Pulumi takes",
+      hint: "use letters, digits, dashes, underscores and dots, a letter or digit first",
+    });
+  }
   const folder = join(options.stateDirectory, "pulumi");
   const workFolder = join(folder, "projects", project);
   await mkdir(workFolder, { recursive: true, mode: 0o700 });

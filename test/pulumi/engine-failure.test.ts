@@ -1,0 +1,36 @@
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { engineFailure } from "../../lib/pulumi/engine-failure.ts";
+import { engineSettings } from "../../lib/pulumi/settings.ts";
+
+test("the engine's own words are told once, without the command around them", () => {
+  const text =
+    "code: -2\n stdout: \n stderr: Command failed with exit code 1: pulumi up\nerror: no space left\n err?: Error: x\nerror: no space left";
+  expect(engineFailure(new Error(text))).toMatchObject({ code: "engine_failed", message: "no space left" });
+});
+
+test("a lock, a wrong passphrase and a killed engine each have their error and its fix", () => {
+  const locked =
+    "the stack is currently locked by 1 lock(s).\n  file:///x: created by u@box (pid 7) at 2026-11-24T17:00:19Z";
+  expect(engineFailure(new Error(locked))).toMatchObject({
+    code: "stack_locked",
+    message: "another run holds it: process 7 on box, since 2026-11-24T17:00:19.000Z",
+  });
+  expect(engineFailure(new Error("error: get stack secrets manager: incorrect passphrase"))).toMatchObject({
+    code: "passphrase_wrong",
+    hint: expect.stringContaining("PULUMI_CONFIG_PASSPHRASE") as string,
+  });
+  expect(
+    engineFailure(new Error("Command was killed with SIGKILL (Forced termination): pulumi up")).message,
+  ).toBe("it was killed (SIGKILL)");
+});
+
+test("a project whose name would leave its folder is refused, and nothing is made", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "nacre-settings-"));
+  const refusal = engineSettings({ stateDirectory: folder, cache: folder }, "../escape");
+  await expect(refusal).rejects.toMatchObject({ code: "project_invalid" });
+  expect(readdirSync(folder)).toEqual([]);
+  rmSync(folder, { recursive: true });
+});
