@@ -74,6 +74,11 @@ pub fn relay(
     let mut pending: Vec<u8> = Vec::new();
     let mut input_open = true;
     let exit = loop {
+        // It may have come together with the answer before.
+        let exit = std::iter::from_fn(|| channel.take_line()).find_map(|line| exit_of(&line));
+        if exit.is_some() {
+            break exit;
+        }
         let (ready, descriptors) = wait(channel, &ends, signals, &pending, input_open);
         let is = |what| ready.iter().zip(&descriptors).any(|(name, flags)| *name == what && !flags.is_empty());
         if is("signals") {
@@ -90,14 +95,8 @@ pub fn relay(
         }
         give_input(&mut ends, &mut pending, input_open);
         drain(&mut ends);
-        if is("channel") {
-            if channel.fill()? == 0 {
-                break None;
-            }
-            let exit = std::iter::from_fn(|| channel.take_line()).find_map(|line| exit_of(&line));
-            if exit.is_some() {
-                break exit;
-            }
+        if is("channel") && channel.fill()? == 0 {
+            break None;
         }
     };
     // What the process wrote before it ended is in the pipes by now.
@@ -118,10 +117,8 @@ fn wait(channel: &Channel, ends: &Ends, signals: &OwnedFd, pending: &[u8], input
         PollFd::from_borrowed_fd(channel.as_fd(), PollFlags::IN),
         PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN),
     ];
-    let mut add = |name, end: BorrowedFd<'_>, flags| {
+    let mut add = |name, end, flags| {
         names.push(name);
-        // SAFETY: lives as long as `ends`, which outlives this function.
-        let end = unsafe { BorrowedFd::borrow_raw(std::os::fd::AsRawFd::as_raw_fd(&end)) };
         list.push(PollFd::from_borrowed_fd(end, flags));
     };
     if let Some(input) = &ends.input {
