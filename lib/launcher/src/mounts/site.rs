@@ -3,6 +3,7 @@ use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, fstat, mkdirat, openat, openat2, symlinkat};
+use rustix::fs::{Gid, Uid};
 use rustix::io::Errno;
 
 use super::mount::{Detached, NODEV, NOSUID, RO};
@@ -114,12 +115,12 @@ impl Site {
         let (parent, name) = self.parent(at)?;
         let subject = || format!("{at} inside");
         if fstat(&parent).because("mount_failed", subject())?.st_dev == self.device {
-            return write(&parent, name, content, mode).because("mount_failed", subject());
+            return write(&parent, name, content, mode, self.owner).because("mount_failed", subject());
         }
         let store = self.folder(CANARY)?;
         let staged = format!("file-{}", self.staged);
         self.staged += 1;
-        write(&store, &staged, content, mode).because("mount_failed", subject())?;
+        write(&store, &staged, content, mode, self.owner).because("mount_failed", subject())?;
         let source = self
             .find(&format!("{CANARY}/{staged}"), OFlags::empty())
             .because("mount_failed", subject())?;
@@ -132,9 +133,11 @@ impl Site {
     }
 }
 
-fn write(parent: &OwnedFd, name: &str, content: &str, mode: u32) -> std::io::Result<()> {
+/// The agent owns it: a file of mode 0400 is for it alone.
+fn write(parent: &OwnedFd, name: &str, content: &str, mode: u32, owner: Ids) -> std::io::Result<()> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = openat(parent, name, flags, Mode::from(mode))?;
+    rustix::fs::fchown(&file, Some(Uid::from_raw(owner.uid)), Some(Gid::from_raw(owner.gid)))?;
     rustix::fs::fchmod(&file, Mode::from(mode))?;
     File::from(file).write_all(content.as_bytes())
 }

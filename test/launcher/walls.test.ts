@@ -1,0 +1,151 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { launch, once, refusal } from "./launcher.ts";
+import { everyone, place, type Place } from "./place.ts";
+import { environment, node, sandboxSpec } from "./spec.ts";
+
+const worker = `const { Worker } = require("worker_threads");
+  new Worker("require('child_process').execSync('echo thread', { stdio: 'inherit' })", { eval: true });`;
+const server = `const net = require("net");
+  const s = net.createServer((c) => c.end("served")).listen(0, "127.0.0.1", () =>
+    net.connect(s.address().port).on("data", (d) => { console.log(String(d)); process.exit(); }));`;
+const lookup = `require("dns").lookup("localhost", { all: true }, (e, found) => console.log(found[0].address));`;
+const python = `import multiprocessing, ssl, subprocess
+print(subprocess.check_output(["echo", str(sum(multiprocessing.Pool(2).map(abs, [-1, -2])))]).decode().strip())`;
+const commit = `git init -q r && cd r && git config user.email a@b && git config user.name n && echo x >f &&
+  git add f && git commit -qm first && git log --format=%s`;
+const fetched = `python3 -m http.server -b 127.0.0.1 8000 >/dev/null 2>&1 & for i in 1 2 3 4 5 6 7 8 9; do
+  curl -sf http://127.0.0.1:8000/ >/dev/null && break; sleep 0.3; done; curl -sI http://127.0.0.1:8000/ | grep -c "200 OK"`;
+
+const programs: [string, string[], string][] = [
+  ["node with threads and children", [node, "-e", worker], "thread"],
+  ["node with sockets", [node, "-e", server], "served"],
+  ["node with names", [node, "-e", lookup], "127.0.0.1"],
+  ["python3", ["python3", "-c", python], "3"],
+  ["git", ["bash", "-c", commit], "first"],
+  ["curl", ["bash", "-c", fetched], "1"],
+  ["bash", ["bash", "-c", "mkfifo p; cat <(echo one) p & echo two >p; wait"], "one\ntwo"],
+  ["perl", ["perl", "-e", "print qq(perl\\n)"], "perl"],
+];
+
+describe.each(everyone)("walls, launched by %s", (as) => {
+  let here: Place;
+  beforeAll(() => {
+    here = place(as);
+  });
+  afterAll(() => here.dispose());
+
+  test("the posture is what the kernel says of the agent", async () => {
+    await using sandbox = await launch(here, sandboxSpec(here, "posture", ["sleep", "infinity"]));
+    const { posture, pid } = sandbox.launched;
+    expect(posture).toMatchObject({
+      landlock: { enforced: "full", rules: sandbox.spec.landlock.rules.length },
+      seccomp: { mode: 2, filters: 1 },
+      no_new_privs: true,
+      capabilities: { effective: "0", permitted: "0", inheritable: "0", bounding: "0", ambient: "0" },
+      ids: { inside: { uid: 1000, gid: 1000, groups: [] }, outside: here.outside },
+      limits: { core_bytes: 0, open_files: 4096 },
+      network: { interfaces: ["lo"], capture: true, rules: 7 },
+      mounts: { root: "tmpfs" },
+      off: [],
+    });
+    expect(posture.namespaces.shared).toEqual([]);
+    expect(posture.mounts.writable.sort()).toEqual(["/dev/shm", "/sandbox", "/tmp"]);
+    // Seen from outside, by another reader.
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ");
+    const status = readFileSync(`/proc/${children[0] ?? ""}/status`, "utf8");
+    expect(status).toMatch(/^Seccomp:\t2$/m);
+    expect(status).toMatch(/^NoNewPrivs:\t1$/m);
+    expect(status).toMatch(/^CapBnd:\t0+$/m);
+    expect(status).toMatch(new RegExp(`^Uid:\\t${here.outside.uid}\\t`, "m"));
+  });
+
+  test("a command that is executed later has the agent's posture, field by field", async () => {
+    await using sandbox = await launch(here, sandboxSpec(here, "same", ["sleep", "infinity"]));
+    const [{ posture: agent }] = await sandbox.ask({ op: "state" });
+    const status = (await sandbox.exec(["cat", "/proc/self/status"])).out;
+    const agents = (await sandbox.exec(["cat", "/proc/2/status"])).out;
+    const fields = /^(Uid|Gid|Groups|Cap\w+|NoNewPrivs|Seccomp|Seccomp_filters|NStgid):/;
+    const facts = (text: string): string[] =>
+      text.split("\n").filter((line) => fields.test(line) && !line.startsWith("NStgid"));
+    expect(facts(status)).toEqual(facts(agents));
+    expect(facts(status).length).toBeGreaterThan(10);
+    const links = (of: string): string =>
+      `for n in user mnt pid net ipc uts cgroup; do readlink /proc/${of}/ns/$n; done`;
+    const own = (await sandbox.shell(links("self"))).out;
+    for (const [kind, inode] of Object.entries(agent.namespaces as Record<string, unknown>))
+      if (kind !== "shared") expect(own).toContain(`${kind}:[${String(inode)}]`);
+    const limits = async (of: string): Promise<string> =>
+      (await sandbox.exec(["cat", `/proc/${of}/limits`])).out;
+    expect(await limits("self")).toBe(await limits("2"));
+  });
+
+  test.each(programs)("%s works behind all the walls", async (name, argv, expected) => {
+    const ended = await once(here, sandboxSpec(here, name.replaceAll(" ", "-"), argv));
+    expect(ended).toEqual({ code: 0, signal: null, out: `${expected}\n`, error: "" });
+  });
+
+  test("nothing of the launcher's environment or descriptors is inside", async () => {
+    process.env["NACRE_TEST_SECRET"] = "outside";
+    const ended = await once(here, sandboxSpec(here, "clean", ["bash", "-c", "env; ls /proc/self/fd"]));
+    delete process.env["NACRE_TEST_SECRET"];
+    const lines = ended.out.trim().split("\n");
+    const names = lines.filter((line) => line.includes("=")).map((line) => line.split("=")[0] ?? "");
+    // The shell's own three and the listing's descriptor of the folder.
+    expect(names.filter((name) => !["PWD", "SHLVL", "_", "OLDPWD"].includes(name)).sort()).toEqual(
+      Object.keys(environment).sort(),
+    );
+    expect(lines.filter((line) => /^\d+$/.test(line))).toEqual(["0", "1", "2", "3"]);
+  });
+
+  test("each thing that must be refused is refused, as the probes see it", async () => {
+    await using sandbox = await launch(here, sandboxSpec(here, "probes", ["sleep", "infinity"]));
+    const [{ probes }] = await sandbox.ask({ op: "probe" });
+    expect(probes.filter((probe: { refused: boolean }) => !probe.refused)).toEqual([]);
+    expect(probes.length).toBeGreaterThan(30);
+  });
+
+  test("what is missing or contradictory is refused before anything is built", async () => {
+    const fine = sandboxSpec(here, "refused", ["true"]);
+    const refusals = async (parts: object): Promise<string> =>
+      (await refusal(here, { ...fine, ...parts })).code;
+    const root = {
+      ...fine.root,
+      binds: [...fine.root.binds, { from: "/nonexistent", to: "/x", mode: "ro" as const }],
+    };
+    expect(await refusals({ root })).toBe("mount_failed");
+    expect(await refusals({ unknown: 1 })).toBe("bad_spec");
+    expect(await refusals({ off: ["files"] })).toBe("bad_spec");
+    const identity = { ...fine.identity, outside: { uid: 0, gid: 0 } };
+    expect(await refusals({ identity })).toBe("bad_spec");
+    expect(await refusals({ process: { ...fine.process, argv: ["/nonexistent"] } })).toBe("start_failed");
+    const rules = [...fine.landlock.rules, { path: "/nonexistent", access: "read" as const }];
+    expect(await refusals({ landlock: { ...fine.landlock, rules } })).toBe("landlock_failed");
+    const seccomp = { requirement: "required", profile: { defaultAction: "SCMP_ACT_LOG", syscalls: [] } };
+    expect(await refusals({ seccomp })).toBe("bad_seccomp_profile");
+    const dev = { ...fine.root, tmpfs: [{ at: "/dev/x", size_bytes: 1 }] };
+    expect(await refusals({ root: dev })).toBe("bad_spec");
+    await expect(() => readFileSync(join(fine.directory, "logs/agent.log"))).toThrow("ENOENT");
+  });
+
+  test("an optional bind that is missing is left out, one inside a read-only tree covers what is there", async () => {
+    const fine = sandboxSpec(here, "binds", [
+      "bash",
+      "-c",
+      "cat /usr/share/dict/../../bin/env | head -c 6; ls /gone",
+    ]);
+    const binds = [
+      ...fine.root.binds,
+      { from: "/nonexistent", to: "/gone", mode: "ro" as const, optional: true },
+    ];
+    const files = [...(fine.root.files ?? []), { at: "/usr/bin/env", content: "mine!\n" }];
+    const ended = await once(here, { ...fine, root: { ...fine.root, binds, files } });
+    expect(ended.error).toContain("/gone");
+    const covered = await once(here, {
+      ...sandboxSpec(here, "covers", ["cat", "/usr/bin/env"]),
+      root: { ...fine.root, binds, files },
+    });
+    expect(covered.out).toBe("mine!\n");
+  });
+});
