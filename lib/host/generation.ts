@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Control } from "./control.ts";
 import {
@@ -11,7 +10,8 @@ import {
   type SandboxState,
 } from "./launch-spec.ts";
 import { launch } from "./launcher.ts";
-import { ended, identify, isAlive, signalProcess, type ProcessIdentity } from "./process-identity.ts";
+import { initOfNamespace, outsidePid } from "./outside-pid.ts";
+import { ended, isAlive, signalProcess, type ProcessIdentity } from "./process-identity.ts";
 
 /** One process tree of a sandbox: its init, commanded over the control socket. It outlives the daemon. */
 export class Generation {
@@ -73,8 +73,13 @@ export class Generation {
     }
   }
 
+  /** What init says; the agent's `pid` is the one outside, 0 while none runs. */
   async state(): Promise<Extract<SandboxState, { ok: true }>> {
-    return this.#control.ask({ op: "state" }, stateSchema);
+    const state = await this.#control.ask({ op: "state" }, stateSchema);
+    const { main } = state;
+    if (main === null) return state;
+    const pid = main.inside_pid === 0 ? 0 : (outsidePid(this.init, main.inside_pid) ?? 0);
+    return { ...state, main: { ...main, pid } };
   }
 
   /** The forbidden things, tried from inside. */
@@ -151,14 +156,8 @@ async function kill(init: ProcessIdentity): Promise<void> {
   if (!(await ended(init, 10_000))) throw new Error(`init ${init.pid} survives SIGKILL`);
 }
 
-/** The agent's parent is its init; both as the host counts. */
-function initOf(state: Extract<SandboxState, { ok: true }>): ProcessIdentity | undefined {
-  const agent = state.main?.pid ?? 0;
-  if (agent === 0) return undefined;
-  try {
-    const parent = /^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${agent}/status`, "latin1"))?.[1];
-    return parent === undefined ? undefined : identify(Number(parent));
-  } catch {
-    return undefined;
-  }
+/** Found by its agent. Undefined while none runs. */
+function initOf({ main, posture }: Extract<SandboxState, { ok: true }>): ProcessIdentity | undefined {
+  if (main === null || main.inside_pid === 0) return undefined;
+  return initOfNamespace(posture.namespaces.pid, main.inside_pid);
 }

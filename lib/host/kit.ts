@@ -19,7 +19,14 @@ export interface KitContext {
   readonly runThrowAway: RunThrowAway;
   readonly progress: (progress: Progress) => void;
   readonly signal: AbortSignal;
+  /**
+   * How an installed kit is compared with its record: by size, mode and change time of each file, or by every byte.
+   * @default attributes
+   */
+  readonly check?: KitCheck | undefined;
 }
+
+export type KitCheck = "attributes" | "content";
 
 export interface InstalledKit {
   /** A folder of the host, readable by every user id of the sandboxes; read-only at `/opt/nacre/kit` inside. */

@@ -10,6 +10,7 @@ import {
   type ProcessReading,
 } from "./process-reading.ts";
 import type { SandboxRecord } from "./record.ts";
+import { isCode } from "./state.ts";
 
 export interface PostureParts {
   readonly record: SandboxRecord;
@@ -32,8 +33,17 @@ export interface PostureParts {
  * happened to the forbidden things. Nothing here is a constant.
  */
 export function wallsOf(parts: PostureParts): WallReading[] {
-  const { pid } = parts.state.main ?? { pid: 0 };
-  const agent = pid === 0 ? undefined : readProcess(pid);
+  const pid = parts.state.main?.pid ?? 0;
+  try {
+    return measure(parts, pid, pid === 0 ? undefined : readProcess(pid));
+  } catch (error) {
+    // It ended while it was looked at: then there is no agent to measure.
+    if (isCode(error, "ENOENT", "ESRCH")) return measure(parts, 0, undefined);
+    throw error;
+  }
+}
+
+function measure(parts: PostureParts, pid: number, agent: Agent): WallReading[] {
   const walls = {
     files: files(parts, pid, agent),
     syscalls: syscalls(parts, pid, agent),

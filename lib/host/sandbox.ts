@@ -62,19 +62,22 @@ export class Sandbox {
     return this.#unready;
   }
 
-  /** After a daemon's start: finds what runs, and starts again what should. */
-  adopt(): Promise<void> {
+  /** After a daemon's start: finds the process tree that runs, if one does. Nobody can be told before. */
+  async find(): Promise<void> {
+    const { generation, init } = this.record;
+    if (generation === 0) return;
+    this.#generation = await Generation.adopt(this.paths.control, generation, init);
+    if (this.#generation !== undefined) await this.#keeper.save({ init: this.#generation.init });
+  }
+
+  /** After `find`: gives it its network again, and starts again what should run. */
+  resume(): Promise<void> {
     return this.#steps.run(async () => {
-      const { generation, init, wanted, spec } = this.record;
-      if (generation === 0) return;
-      const found = await Generation.adopt(this.paths.control, generation, init);
-      if (found !== undefined && wanted === "running") {
-        await this.#keeper.save({ init: found.init });
-        await this.#attend(found);
-      } else {
-        await found?.stop(stopGrace);
-        if (wanted === "running" && spec.restart !== "never") await this.#start(() => undefined);
-      }
+      const { generation, wanted, spec } = this.record;
+      if (this.#generation !== undefined && wanted === "running") await this.#attend(this.#generation);
+      else if (this.#generation !== undefined) await this.#stop();
+      else if (generation > 0 && wanted === "running" && spec.restart !== "never")
+        await this.#start(() => undefined);
     });
   }
 

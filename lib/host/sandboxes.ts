@@ -25,7 +25,7 @@ export class Sandboxes {
     this.#context = context;
   }
 
-  /** Reads what is there, and begins to adopt it. Asking one of them waits until that is done. */
+  /** Reads what is there, finds what of it runs, and begins to give it its network again. */
   static async open(context: HostContext): Promise<Sandboxes> {
     const all = new Sandboxes(context);
     await emptyTrash(join(context.state, "trash"));
@@ -35,7 +35,8 @@ export class Sandboxes {
         if (record === undefined) continue; // Interrupted before its record was: nothing of it was ever started.
         const sandbox = new Sandbox(context, record);
         all.#found.set(id, sandbox);
-        sandbox.adopt().catch((error: unknown) => context.log(id, `cannot be adopted: ${String(error)}`));
+        await sandbox.find();
+        sandbox.resume().catch((error: unknown) => context.log(id, `cannot be adopted: ${String(error)}`));
       } catch (error) {
         all.#broken.set(id, error);
         context.log(id, String(error));

@@ -20,10 +20,10 @@ export async function statusOf(
   const { record, generation, network } = sandbox;
   const state = await generation?.state().catch(() => undefined);
   if (state?.main?.state === "running") await sandbox.lookWhetherReady();
-  const running = state?.main?.state === "running";
+  const agentPid = state?.main?.state === "running" ? state.main.pid : 0;
   const [probes, exec] =
-    probe && running && generation !== undefined && state.main !== null
-      ? [await generation.probe(), await execParity(sandbox.entry(), state.main.pid)]
+    probe && agentPid !== 0 && generation !== undefined
+      ? [await generation.probe(), await execParity(sandbox.entry(), agentPid)]
       : [null, null];
   const overrides = await network.overrides();
   const operator = await context.operator().catch(() => undefined);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { NacreError, type ErrorParts } from "../../lib/error.ts";
-import type { BodyOf, Method, Progress, ResultOf } from "../../lib/host/api.ts";
+import type { BodyOf, Entry, Method, Progress, ResultOf } from "../../lib/host/api.ts";
 import { ended, identify, signalProcess } from "../../lib/host/process-identity.ts";
 import { sandboxRecordSchema, type SandboxRecord } from "../../lib/host/record.ts";
 import { folderOf } from "../../lib/host/paths.ts";
@@ -18,6 +18,10 @@ const ordinary = 54_321;
 export const users =
   process.getuid?.() === 0 ? (["root", "ordinary user"] as const) : (["ordinary user"] as const);
 export type User = (typeof users)[number];
+
+/** Another launcher than the built one, for those who work on it. */
+const launcher =
+  process.env["NACRE_LAUNCHER"] === undefined ? {} : { NACRE_LAUNCHER: process.env["NACRE_LAUNCHER"] };
 
 export interface Ran {
   readonly code: number;
@@ -43,6 +47,7 @@ export function machine(user: User, environment: Readonly<Record<string, string>
       HOME: home,
       NACRE_STATE_DIR: state,
       NACRE_CACHE_DIR: join(home, "cache"),
+      ...launcher,
       ...environment,
     },
   });
@@ -115,6 +120,9 @@ export function machine(user: User, environment: Readonly<Record<string, string>
       const entry = await call("sandbox.entry", { id: typeof of === "string" ? of : idOf(of) });
       return (await ask({ run: { entry, argv, stdin } })) as Ran;
     },
+    /** The same with an entry that was asked for before: no daemon is started for it. */
+    runAt: async (entry: Entry, argv: readonly string[]): Promise<Ran> =>
+      (await ask({ run: { entry, argv } })) as Ran,
     kill: async (pid: number): Promise<void> => {
       const target = identify(pid);
       if (target === undefined) throw new Error(`no process ${pid}`);

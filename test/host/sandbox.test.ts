@@ -3,17 +3,11 @@ import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { isAlive } from "../../lib/host/process-identity.ts";
-import type { HostSandbox } from "../../lib/synth/host-objects.ts";
 import { eventually, machine, users } from "./machine.ts";
 import { address, outsideServer } from "./outside-server.ts";
 import { countingServer, firstLineOf, shell } from "./programs.ts";
-import { sandboxSpec, withCredential } from "./specs.ts";
+import { agentSpec as spec, withCredential } from "./specs.ts";
 
-const agentProfile = JSON.parse(
-  readFileSync(new URL("../../policies/seccomp/agent.json", import.meta.url), "utf8"),
-) as HostSandbox["seccomp"];
-const spec = (parts: Partial<HostSandbox> = {}): HostSandbox =>
-  sandboxSpec({ seccomp: agentProfile, ...parts });
 const id = "dev/assistant";
 
 describe.each(users)("as %s", (user) => {

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import type { HostSandbox } from "../../lib/synth/host-objects.ts";
 
 /** A sandbox description that asks for nothing; a test says what it is about. */
@@ -27,3 +28,11 @@ export const withCredential = (
   route: { try: ["model"], timeoutSeconds: 60 },
   providers: { model: { kind: "openai", model: "m", endpoint, credential, trusted: false } },
 });
+
+const agentProfile = JSON.parse(
+  readFileSync(new URL("../../policies/seccomp/agent.json", import.meta.url), "utf8"),
+) as HostSandbox["seccomp"];
+
+/** The same with the system call filter that ships: it can run. */
+export const agentSpec = (parts: Partial<HostSandbox> = {}): HostSandbox =>
+  sandboxSpec({ seccomp: agentProfile, ...parts });
