@@ -11,8 +11,8 @@ import {
 import { cp } from "node:fs/promises";
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
-import { findKit, recordKit, treeOf, verifyKit } from "../../lib/host/kits/kit-folder.ts";
+import { describe, expect, test, vi } from "vitest";
+import { findKit, recordKit, treeOf } from "../../lib/host/kits/kit-folder.ts";
 import { temporary, write } from "./folder.ts";
 
 const tree = {
@@ -38,7 +38,7 @@ describe("an installed kit", () => {
     const { folder, record } = await installed();
     expect(record).toMatchObject({ kit: "a@1.0.0", files: 3, bytes: 59 });
     expect(await findKit(folder)).toEqual(record);
-    expect(await verifyKit(folder)).toEqual(record);
+    expect(await findKit(folder, "content")).toEqual(record);
   });
 
   test("is nothing where nothing was installed", async () => {
@@ -72,8 +72,11 @@ describe("an installed kit", () => {
     const { folder, record } = await installed();
     const copy = join(temporary(), "copy");
     await cp(folder, copy, { recursive: true, verbatimSymlinks: true });
-    expect(await findKit(copy)).toEqual(record);
-    expect(await findKit(copy)).toEqual(record);
+    const reading = vi.fn();
+    expect(await findKit(copy, "attributes", reading)).toEqual(record);
+    expect(reading).toHaveBeenCalledOnce();
+    expect(await findKit(copy, "attributes", reading)).toEqual(record);
+    expect(reading).toHaveBeenCalledOnce();
   });
 
   test.for<readonly [string, string, (file: (path: string) => string) => void]>([
@@ -106,7 +109,7 @@ describe("an installed kit", () => {
       code: "kit_changed",
       message: `node_modules/${path} is not as it was installed`,
     });
-    await expect(verifyKit(folder)).rejects.toMatchObject({ code: "kit_changed" });
+    await expect(findKit(folder, "content")).rejects.toMatchObject({ code: "kit_changed" });
   });
 
   test("a link that leads out, or a pipe, was not made by an installation", async () => {

@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { openclawKit } from "../../lib/host/kits/openclaw.ts";
 import { temporary } from "./folder.ts";
 
@@ -129,11 +129,27 @@ describe("whether it is ready", () => {
   });
 });
 
-test("a folder in the cache is named by version and lock", async () => {
-  const cache = temporary();
-  mkdirSync(cache, { recursive: true });
-  await expect(openclawKit().verify(cache)).rejects.toMatchObject({
-    code: "kit_changed",
-    hint: expect.stringMatching(/openclaw-2026\.9\.6-[0-9a-f]{16}; /),
-  });
+test("is installed once for sandboxes that start together, and again for the next where that failed", async () => {
+  const cache = join(temporary(), "kits");
+  let begun = 0;
+  const context = {
+    cache,
+    progress: () => undefined,
+    signal: new AbortController().signal,
+    runThrowAway: async () => {
+      begun += 1;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      throw new Error(`attempt ${begun}`);
+    },
+  };
+  vi.stubEnv("npm_config_registry", "https://192.0.2.7/");
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const kit = openclawKit();
+  const failures = await Promise.allSettled([kit.ensure(context), kit.ensure(context)]);
+  expect(failures.map((one) => (one.status === "rejected" ? String(one.reason) : ""))).toEqual([
+    "Error: attempt 1",
+    "Error: attempt 2",
+  ]);
+  expect(begun).toBe(2);
+  expect(readdirSync(cache)).toEqual([]);
 });

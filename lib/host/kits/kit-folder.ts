@@ -2,6 +2,7 @@ import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { NacreError } from "../../error.ts";
+import type { KitCheck } from "../kit.ts";
 import { isCode, readJson, syncFolder, writeJson } from "../state.ts";
 import { differsAt, digestOf, hashed, seal, seenIn, type Entry } from "./tree.ts";
 
@@ -52,35 +53,33 @@ export async function recordKit(folder: string, kit: string, now = new Date()): 
   return installed;
 }
 
-/** `undefined`: nothing is installed there. Names and numbers of every file are compared, no content is read. */
-export async function findKit(folder: string): Promise<KitRecord | undefined> {
+/**
+ * `undefined`: nothing is installed there. By attributes no content is read, but where they differ: a copy, or a
+ * restored backup, has other change times and the same content, which only reading can tell. `reading` is called then.
+ *
+ * @throws NacreError `kit_changed`, which names the first file that is another
+ */
+export async function findKit(
+  folder: string,
+  check: KitCheck = "attributes",
+  reading: () => void = () => undefined,
+): Promise<KitRecord | undefined> {
   const found = await readJson(record(folder), recordSchema);
   if (found === undefined) return undefined;
-  const entries = await readLines(folder);
-  if (digestOf(entries) !== found.digest) throw changed(folder, found.kit, "tree.jsonl");
+  const recorded = await readLines(folder);
+  if (digestOf(recorded) !== found.digest) throw changed(folder, found.kit, "tree.jsonl");
   const seen = await seenIn(treeOf(folder));
-  // A copy or a restored backup has other change times and the same content: only reading can tell.
-  if (differsAt(entries, seen) !== undefined) await verifyKit(folder);
-  return found;
-}
-
-/** Reads every byte of the tree. @throws NacreError `kit_changed`, which names the first file that is another. */
-export async function verifyKit(folder: string): Promise<KitRecord> {
-  const found = await readJson(record(folder), recordSchema);
-  if (found === undefined) throw changed(folder, "kit", "kit.json");
-  const is = await hashed(treeOf(folder), await seenIn(treeOf(folder)));
-  if (digestOf(is) !== found.digest) {
-    const contentOnly = (entries: readonly Entry[]) =>
-      entries.map((entry) => ({ ...entry, changed: entry.hash }));
-    throw changed(
-      folder,
-      found.kit,
-      differsAt(contentOnly(await readLines(folder)), contentOnly(is)) ?? "tree.jsonl",
-    );
-  }
+  if (check === "attributes" && differsAt(recorded, seen) === undefined) return found;
+  reading();
+  const is = await hashed(treeOf(folder), seen);
+  const other = digestOf(is) === found.digest ? undefined : differsAt(contentOf(recorded), contentOf(is));
+  if (other !== undefined) throw changed(folder, found.kit, other);
   await writeLines(folder, is);
   return found;
 }
+
+/** Compared by content: the hash stands in the place of the change time. */
+const contentOf = (entries: readonly Entry[]) => entries.map((entry) => ({ ...entry, changed: entry.hash }));
 
 /** Moves a recorded kit to its place. Whoever came first stays: both are the same by their lock. */
 export async function placeKit(from: string, to: string): Promise<void> {

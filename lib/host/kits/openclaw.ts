@@ -4,7 +4,7 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { inside } from "../inside.ts";
 import type { Kit, KitAgent, KitSandbox } from "../kit.ts";
-import { findKit, treeOf, verifyKit, type KitRecord } from "./kit-folder.ts";
+import { findKit, treeOf, type KitRecord } from "./kit-folder.ts";
 import { installKit } from "./npm-install.ts";
 import type { NpmKit } from "./npm-run.ts";
 import { configFolder, openclawFiles } from "./openclaw-config.ts";
@@ -13,7 +13,7 @@ const name = "openclaw";
 const version = "2026.9.6";
 
 /** The real OpenClaw (https://github.com/openclaw/openclaw), its server always on. */
-export function openclawKit(): Kit & { verify(cache: string): Promise<KitRecord> } {
+export function openclawKit(): Kit {
   const underWay = new Map<string, Promise<KitRecord>>();
   return {
     name,
@@ -21,14 +21,13 @@ export function openclawKit(): Kit & { verify(cache: string): Promise<KitRecord>
     async ensure(context) {
       const package_ = await npmKit();
       const folder = folderIn(context.cache, package_);
+      const reading = (): void => context.progress({ message: `${name}@${version}: reading every file` });
       const record =
-        (await findKit(folder)) ??
+        (await findKit(folder, context.check, reading)) ??
         (await once(underWay, folder, () => installKit(package_, folder, context)));
       return { path: treeOf(folder), digest: record.digest };
     },
     agent: (_installed, sandbox) => agentOf(sandbox),
-    /** Reads every byte of what is installed in `cache`. */
-    verify: async (cache) => verifyKit(folderIn(cache, await npmKit())),
   };
 }
 
