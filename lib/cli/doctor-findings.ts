@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { lookup } from "node:dns/promises";
 import { statfs } from "node:fs/promises";
-import { freemem, release, totalmem } from "node:os";
+import { freemem, totalmem } from "node:os";
 import { promisify } from "node:util";
 import { classOf } from "../policy/address-class.ts";
 import type { KernelOffer } from "../host/launch-spec.ts";
@@ -31,7 +31,7 @@ export function kernelFindings(offer: KernelOffer): Finding[] {
       : { name, found: at.reason ?? "not available", verdict: "missing", fix };
   const { landlock, cgroup } = offer;
   return [
-    { name: "kernel", found: release(), verdict: "ok" },
+    { name: "kernel", found: offer.kernel, verdict: "ok" },
     landlock.available && !landlock.scopes
       ? {
           name: "landlock",

@@ -26,7 +26,9 @@ export function outcomeReport(
 }
 
 function changeLines(change: Change): string[] {
-  const paths = change.paths.length === 0 ? "" : `  [${change.paths.map(plain).join(", ")}]`;
+  // A property that changed as a whole may differ in hundreds of places: those are for `--json`.
+  const properties = [...new Set(change.paths.map((path) => path.split(/[.[]/)[0] ?? path))];
+  const paths = properties.length === 0 ? "" : `  [${properties.map(plain).join(", ")}]`;
   const kept = change.operation === "keep" ? "  (leaves the stack, stays on this machine)" : "";
   return [
     `${marks[change.operation]} ${change.kind} ${plain(change.name)}${paths}${kept}${change.failed ? "  FAILED" : ""}`,

@@ -2,8 +2,8 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, fstat, mkdirat, openat, openat2, symlinkat};
 use rustix::fs::{Gid, Uid};
+use rustix::fs::{Mode, OFlags, ResolveFlags, fstat, mkdirat, openat, openat2, symlinkat};
 use rustix::io::Errno;
 
 use super::mount::{Detached, NODEV, NOSUID, RO};
@@ -53,7 +53,8 @@ impl Site {
             return self.folder(path);
         }
         let (parent, name) = self.parent(path)?;
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags =
+            OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         openat(&parent, name, flags, Mode::from(0o644))
             .because("mount_failed", format!("making {path} inside"))?;
         self.find(path, OFlags::empty())
@@ -80,7 +81,9 @@ impl Site {
         let (parent, name) = self.parent(path)?;
         match mkdirat(&parent, name, Mode::from(0o755)) {
             Ok(()) | Err(Errno::EXIST) => {}
-            Err(error) => return Err(error).because("mount_failed", format!("making {path} inside")),
+            Err(error) => {
+                return Err(error).because("mount_failed", format!("making {path} inside"));
+            }
         }
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         openat(&parent, name, flags, Mode::empty())
@@ -90,9 +93,16 @@ impl Site {
     fn parent<'a>(&self, path: &'a str) -> Result<(OwnedFd, &'a str)> {
         let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
         if name.is_empty() {
-            return Err(WallError::new("mount_failed", "/ inside", "is the root itself"));
+            return Err(WallError::new(
+                "mount_failed",
+                "/ inside",
+                "is the root itself",
+            ));
         }
-        Ok((self.folder(if parent.is_empty() { "/" } else { parent })?, name))
+        Ok((
+            self.folder(if parent.is_empty() { "/" } else { parent })?,
+            name,
+        ))
     }
 
     pub fn symlink(&self, at: &str, to: &str) -> Result<()> {
@@ -103,7 +113,11 @@ impl Site {
                 if matches!(found, Ok(found) if found.as_bytes() == to.as_bytes()) {
                     return Ok(());
                 }
-                Err(WallError::new("mount_failed", format!("{at} inside"), "something else is there already"))
+                Err(WallError::new(
+                    "mount_failed",
+                    format!("{at} inside"),
+                    "something else is there already",
+                ))
             }
             done => done.because("mount_failed", format!("making {at} inside")),
         }
@@ -115,7 +129,8 @@ impl Site {
         let (parent, name) = self.parent(at)?;
         let subject = || format!("{at} inside");
         if fstat(&parent).because("mount_failed", subject())?.st_dev == self.device {
-            return write(&parent, name, content, mode, self.owner).because("mount_failed", subject());
+            return write(&parent, name, content, mode, self.owner)
+                .because("mount_failed", subject());
         }
         let store = self.folder(CANARY)?;
         let staged = format!("file-{}", self.staged);
@@ -134,10 +149,20 @@ impl Site {
 }
 
 /// The agent owns it: a file of mode 0400 is for it alone.
-fn write(parent: &OwnedFd, name: &str, content: &str, mode: u32, owner: Ids) -> std::io::Result<()> {
+fn write(
+    parent: &OwnedFd,
+    name: &str,
+    content: &str,
+    mode: u32,
+    owner: Ids,
+) -> std::io::Result<()> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = openat(parent, name, flags, Mode::from(mode))?;
-    rustix::fs::fchown(&file, Some(Uid::from_raw(owner.uid)), Some(Gid::from_raw(owner.gid)))?;
+    rustix::fs::fchown(
+        &file,
+        Some(Uid::from_raw(owner.uid)),
+        Some(Gid::from_raw(owner.gid)),
+    )?;
     rustix::fs::fchmod(&file, Mode::from(mode))?;
     File::from(file).write_all(content.as_bytes())
 }
