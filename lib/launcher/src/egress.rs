@@ -5,7 +5,9 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-use rustix::process::{Signal, WaitOptions, kill_process, set_parent_process_death_signal, waitpid};
+use rustix::process::{
+    Signal, WaitOptions, kill_process, set_parent_process_death_signal, waitpid,
+};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 use serde_json::{Value, json};
 
@@ -38,18 +40,29 @@ pub fn run(spec: &Egress) -> Result<u8> {
         attach(socket)?;
     }
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let folder = openat(CWD, spec.directory.as_str(), flags, Mode::empty()).because("start_failed", &spec.directory)?;
+    let folder = openat(CWD, spec.directory.as_str(), flags, Mode::empty())
+        .because("start_failed", &spec.directory)?;
     rustix::process::fchdir(&folder).because("start_failed", &spec.directory)?;
     let hosts_namespaces = posture::namespaces();
     launch::separate(&spec.identity, privileged)?;
     root::cut_off()?;
-    let owner = if privileged { spec.identity.outside } else { spec.identity.inside };
+    let owner = if privileged {
+        spec.identity.outside
+    } else {
+        spec.identity.inside
+    };
     let sources = Sources::of_host(&spec.root, owner, privileged)?;
     let planted = root::plant(true)?;
-    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
-        .because("start_failed", "channel")?;
-    let signals = process::signal_descriptor(&[libc::SIGCHLD, libc::SIGTERM, libc::SIGINT, libc::SIGHUP])
-        .because("start_failed", "signals")?;
+    let (ours, theirs) = socketpair(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .because("start_failed", "channel")?;
+    let signals =
+        process::signal_descriptor(&[libc::SIGCHLD, libc::SIGTERM, libc::SIGINT, libc::SIGHUP])
+            .because("start_failed", "signals")?;
     let inside = Inside {
         spec,
         privileged,
@@ -95,10 +108,11 @@ pub fn run(spec: &Egress) -> Result<u8> {
         channel.say("{}", &[]).because("start_failed", "egress")?;
         started(&mut channel)
     })();
-    let code = built.and_then(|()| wait(pid, &signals));
-    if code.is_err() {
+    let mut code = built.and_then(|()| wait(pid, &signals));
+    if let Err(error) = code {
         let _ = kill_process(pid, Signal::KILL);
         let _ = waitpid(Some(pid), WaitOptions::empty());
+        code = Err(launch::first_told(&mut channel, error));
     }
     if let Some(group) = group {
         group.remove();
@@ -119,7 +133,11 @@ fn reserve() -> std::io::Result<()> {
 fn put(what: impl AsFd, number: i32) -> std::io::Result<()> {
     // SAFETY: the numbers are ours: they were reserved first of all.
     let done = unsafe { libc::dup3(what.as_fd().as_raw_fd(), number, libc::O_CLOEXEC) };
-    if done < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+    if done < 0 {
+        Err(std::io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }
 
 /// Asks init for its listeners.
@@ -132,10 +150,17 @@ fn attach(socket: &str) -> Result<()> {
     let names = answer["sockets"].as_array().cloned().unwrap_or_default();
     let received: Vec<OwnedFd> = std::mem::take(&mut channel.descriptors);
     if names.len() != received.len() {
-        return Err(WallError::new("attach_failed", socket, "init gave fewer listeners than it named"));
+        return Err(WallError::new(
+            "attach_failed",
+            socket,
+            "init gave fewer listeners than it named",
+        ));
     }
     for (name, descriptor) in names.iter().zip(received) {
-        let number = LISTENERS.iter().find(|(known, _)| name == known).map(|(_, number)| *number);
+        let number = LISTENERS
+            .iter()
+            .find(|(known, _)| name == known)
+            .map(|(_, number)| *number);
         if let Some(number) = number {
             put(descriptor, number).because("attach_failed", socket)?;
         }
@@ -162,7 +187,10 @@ fn wait(pid: rustix::process::Pid, signals: &OwnedFd) -> Result<u8> {
         if let Some(exit) = ended.and_then(|(_, status)| Exit::of(status)) {
             return Ok(exit.code() as u8);
         }
-        let _ = poll(&mut [PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN)], None);
+        let _ = poll(
+            &mut [PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN)],
+            None,
+        );
         let mut buffer = [0; size_of::<libc::signalfd_siginfo>()];
         while rustix::io::read(signals, &mut buffer).is_ok_and(|length| length == buffer.len()) {
             let number = u32::from_ne_bytes(buffer[..4].try_into().expect("4 bytes")) as i32;
@@ -213,7 +241,11 @@ impl Inside<'_> {
             no_new_privileges: own_ids,
             facts: self.facts,
         };
-        let kept: &[i32] = if self.spec.egress_socket.is_some() { &[10, 11, 12, 13] } else { &[] };
+        let kept: &[i32] = if self.spec.egress_socket.is_some() {
+            &[10, 11, 12, 13]
+        } else {
+            &[]
+        };
         child::become_program(&walls, &self.spec.process, &Stdio::Inherited, kept)
     }
 }

@@ -16,7 +16,7 @@ use crate::mounts::root::{self, Sources};
 use crate::seccomp::{self, Program};
 use crate::spec::{Ids, Requirement, Sandbox, Seccomp, Wall};
 use crate::wire::Channel;
-use crate::{foreground, behind, cgroup, files, ids, posture, process};
+use crate::{behind, cgroup, files, foreground, ids, posture, process};
 
 /// What a launched sandbox is known by.
 pub struct Launched {
@@ -50,12 +50,21 @@ pub fn launch(spec: &Sandbox, stdio: Option<[OwnedFd; 3]>) -> Result<Launched> {
     let new_user = !(privileged && off(Wall::Ids));
     separate(&spec.identity, privileged)?;
     root::cut_off()?;
-    let owner = if privileged { spec.identity.outside } else { spec.identity.inside };
+    let owner = if privileged {
+        spec.identity.outside
+    } else {
+        spec.identity.inside
+    };
     let sources = Sources::of_host(&spec.root, owner, privileged)?;
     let planted = root::plant(!off(Wall::Mounts))?;
 
-    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
-        .because("start_failed", "channel to init")?;
+    let (ours, theirs) = socketpair(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .because("start_failed", "channel to init")?;
     let mut flags = libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
     if privileged && new_user {
         flags |= libc::CLONE_NEWUSER;
@@ -95,7 +104,9 @@ pub fn launch(spec: &Sandbox, stdio: Option<[OwnedFd; 3]>) -> Result<Launched> {
         } else {
             root::fill(planted, &spec.root, sources, owner, privileged)?;
         }
-        channel.say("{\"built\":true}", &[]).because("start_failed", "init")?;
+        channel
+            .say("{\"built\":true}", &[])
+            .because("start_failed", "init")?;
         answer(&mut channel)
     })();
     match built {
@@ -115,7 +126,7 @@ pub fn launch(spec: &Sandbox, stdio: Option<[OwnedFd; 3]>) -> Result<Launched> {
             if let Some(group) = group {
                 group.remove();
             }
-            Err(error)
+            Err(first_told(&mut channel, error))
         }
     }
 }
@@ -126,7 +137,8 @@ pub fn run_once(spec: &Sandbox) -> Result<u8> {
     let (theirs, ours) = foreground::pipes().because("start_failed", "pipes")?;
     let mut launched = launch(spec, Some(theirs))?;
     let word = |signal: &str| json!({ "signal": signal });
-    let exit = foreground::relay(&mut launched.channel, ours, &signals, word).because("start_failed", "relay")?;
+    let exit = foreground::relay(&mut launched.channel, ours, &signals, word)
+        .because("start_failed", "relay")?;
     // The kernel ends every process of the sandbox with its first, before the wait is over.
     let _ = waitpid(Some(launched.pid), WaitOptions::empty());
     if let Some(group) = launched.cgroup {
@@ -149,7 +161,10 @@ pub fn check_ids(outside: &Ids, privileged: bool) -> Result<()> {
     Err(WallError::new(
         "bad_spec",
         "spec, identity.outside",
-        format!("{}:{} is not this user, and only root can take another's", outside.uid, outside.gid),
+        format!(
+            "{}:{} is not this user, and only root can take another's",
+            outside.uid, outside.gid
+        ),
     )
     .hint(format!("{{\"uid\":{},\"gid\":{}}}", own.uid, own.gid)))
 }
@@ -157,7 +172,9 @@ pub fn check_ids(outside: &Ids, privileged: bool) -> Result<()> {
 /// Said before anything is built.
 pub fn check_files(spec: &crate::spec::Landlock, left_out: bool) -> Result<()> {
     match files::kernel_abi() {
-        Err(reason) if !left_out && spec.requirement == Requirement::Required => Err(files::unavailable(&reason)),
+        Err(reason) if !left_out && spec.requirement == Requirement::Required => {
+            Err(files::unavailable(&reason))
+        }
         _ => Ok(()),
     }
 }
@@ -187,8 +204,12 @@ fn open_folder(path: &str, owner: &Ids, privileged: bool) -> Result<Folder> {
     .because("start_failed", format!("{path}/lock"))?;
     match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
         Err(Errno::WOULDBLOCK) => {
-            return Err(WallError::new("sandbox_running", path, "an init runs for this folder already")
-                .hint("stop it first: {\"op\":\"stop\"} on its init.sock"));
+            return Err(WallError::new(
+                "sandbox_running",
+                path,
+                "an init runs for this folder already",
+            )
+            .hint("stop it first: {\"op\":\"stop\"} on its init.sock"));
         }
         done => done.because("start_failed", format!("{path}/lock"))?,
     }
@@ -196,7 +217,8 @@ fn open_folder(path: &str, owner: &Ids, privileged: bool) -> Result<Folder> {
         Ok(()) | Err(Errno::EXIST) => {}
         Err(error) => return Err(error).because("start_failed", format!("{path}/logs")),
     }
-    let logs = openat(&itself, "logs", flags, Mode::empty()).because("start_failed", format!("{path}/logs"))?;
+    let logs = openat(&itself, "logs", flags, Mode::empty())
+        .because("start_failed", format!("{path}/logs"))?;
     if privileged {
         let user = Some(rustix::fs::Uid::from_raw(owner.uid));
         let group = Some(rustix::fs::Gid::from_raw(owner.gid));
@@ -207,7 +229,8 @@ fn open_folder(path: &str, owner: &Ids, privileged: bool) -> Result<Folder> {
     Ok(Folder {
         control: socket("init.sock", 0o600).because("start_failed", format!("{path}/init.sock"))?,
         // The folder is closed to everyone; the egress' user comes through a mount of this file alone.
-        egress: socket("egress.sock", 0o666).because("start_failed", format!("{path}/egress.sock"))?,
+        egress: socket("egress.sock", 0o666)
+            .because("start_failed", format!("{path}/egress.sock"))?,
         lock,
         logs,
     })
@@ -236,7 +259,11 @@ pub fn separate(identity: &crate::spec::Identity, privileged: bool) -> Result<()
     };
     // SAFETY: this process has one thread, and no descriptor table is separated.
     unsafe { unshare_unsafe(flags) }.map_err(|error| namespaces_failed(&error.into()))?;
-    if privileged { Ok(()) } else { ids::map("self", identity, false) }
+    if privileged {
+        Ok(())
+    } else {
+        ids::map("self", identity, false)
+    }
 }
 
 pub fn namespaces_failed(error: &std::io::Error) -> WallError {
@@ -249,7 +276,10 @@ pub fn namespaces_failed(error: &std::io::Error) -> WallError {
 /// What init says when it is ready, or which wall failed.
 pub fn answer(channel: &mut Channel) -> Result<Value> {
     let died = || WallError::new("start_failed", "init", "it ended before it was ready");
-    let line = channel.hear().because("start_failed", "init")?.ok_or_else(died)?;
+    let line = channel
+        .hear()
+        .because("start_failed", "init")?
+        .ok_or_else(died)?;
     let said: Value = serde_json::from_str(&line).map_err(|_| died())?;
     if said["ok"] == true {
         return Ok(said);
@@ -257,9 +287,24 @@ pub fn answer(channel: &mut Channel) -> Result<Value> {
     Err(WallError::from_json(&said["error"]))
 }
 
+/// Of a child that has ended: why it failed by its own words. It may have done so while its builder was at work, who saw
+/// only that it is gone.
+pub fn first_told(channel: &mut Channel, seen: WallError) -> WallError {
+    let line = channel.hear().ok().flatten();
+    match line.and_then(|line| serde_json::from_str::<Value>(&line).ok()) {
+        Some(said) if said["ok"] == false => WallError::from_json(&said["error"]),
+        _ => seen,
+    }
+}
+
 /// Field 22 of `/proc/PID/stat`: with the number, it names a process for good.
 fn start_time(pid: Pid) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+    let text =
+        std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
     let after = text.rfind(')').map_or("", |end| &text[end + 1..]);
-    after.split_whitespace().nth(19).and_then(|field| field.parse().ok()).unwrap_or(0)
+    after
+        .split_whitespace()
+        .nth(19)
+        .and_then(|field| field.parse().ok())
+        .unwrap_or(0)
 }
