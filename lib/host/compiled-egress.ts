@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { chmod, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, rename, rm, stat } from "node:fs/promises";
 import { once } from "node:events";
 import { join } from "node:path";
 import { build, program } from "./build.ts";
@@ -27,9 +27,18 @@ export async function compiledEgress(cache: string): Promise<string | undefined>
     await rm(made, { recursive: true, force: true });
     if (!isCode(error, "EEXIST", "ENOTEMPTY")) return undefined;
   }
-  for (const old of found)
-    if (!old.startsWith("new-")) await rm(join(all, old), { recursive: true, force: true });
+  await prune(all, found);
   return folder;
+}
+
+/** Another checkout's daemon may run from any of them: only what nobody has made for long goes. */
+async function prune(all: string, names: readonly string[]): Promise<void> {
+  const old = Date.now() - 30 * 24 * 3600 * 1000;
+  for (const name of names) {
+    const path = join(all, name);
+    const made = await stat(path).catch(() => undefined);
+    if (made !== undefined && made.mtimeMs < old) await rm(path, { recursive: true, force: true });
+  }
 }
 
 /** An egress that is told nothing ends at once; by then Node has compiled all of it. */

@@ -62,7 +62,7 @@ export function egressSpecOf({
         { from: process.execPath, to: inside.node, mode: "ro" },
         ...(compiled === undefined
           ? []
-          : [{ from: compiled, to: egressInside.compiled, mode: "ro" as const }]),
+          : [{ from: compiled, to: egressInside.compiled, mode: "ro" as const, optional: true }]),
         { from: host, to: egressInside.host, mode: "ro" },
         { from: state, to: "/state", mode: "rw" },
         { from: socket, to: egressInside.socket, mode: "rw" },
