@@ -22,6 +22,9 @@ const ownerAnswer = z.discriminatedUnion("ok", [
 ]);
 const dialAnswer = z.discriminatedUnion("ok", [z.object({ ok: z.literal(true) }), failure]);
 
+/** The ends of a captured connection, as the egress sees them. */
+export type CapturedEnds = Pick<net.Socket, "localAddress" | "localPort" | "remoteAddress" | "remotePort">;
+
 interface Waiting {
   readonly resolve: (line: string) => void;
   readonly reject: (error: Error) => void;
@@ -41,7 +44,7 @@ export class InitClient {
   }
 
   /** The program that owns the agent's end of a captured connection; throws when it cannot be told. */
-  async owner(captured: net.Socket): Promise<Required<Caller>> {
+  async owner(captured: CapturedEnds): Promise<Required<Caller>> {
     const question = {
       op: "owner",
       proto: "tcp",
@@ -53,7 +56,7 @@ export class InitClient {
     return { binary: answer.path, sha256: answer.sha256 };
   }
 
-  /** A stream to 127.0.0.1:`port` inside the sandbox. */
+  /** A stream to 127.0.0.1:`port` inside the sandbox, paused. */
   async dial(port: number): Promise<net.Socket> {
     const socket = net.connect({ path: this.#path, allowHalfOpen: true });
     try {
@@ -107,33 +110,29 @@ export class InitClient {
   }
 }
 
-/** The first line of a stream; what follows it stays in the stream. */
+/** The first line of a stream; what follows it stays in the stream, which is paused. */
 async function firstLine(socket: net.Socket): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const chunks: Buffer[] = [];
-  const read = (): void => {
-    for (let chunk = socket.read() as Buffer | null; chunk !== null; chunk = socket.read() as Buffer | null) {
-      const end = chunk.indexOf(0x0a);
-      if (end < 0) {
-        chunks.push(chunk);
-        continue;
-      }
-      const rest = chunk.subarray(end + 1);
-      if (rest.length > 0) socket.unshift(rest);
-      resolve(Buffer.concat([...chunks, chunk.subarray(0, end)]).toString("utf8"));
-      return;
+  let buffered = Buffer.alloc(0);
+  const data = (chunk: Buffer): void => {
+    buffered = Buffer.concat([buffered, chunk]);
+    const end = buffered.indexOf(0x0a);
+    if (end >= 0) {
+      socket.pause().off("data", data);
+      socket.unshift(buffered.subarray(end + 1));
+      resolve(buffered.toString("utf8", 0, end));
+    } else if (buffered.length > answerBytes) {
+      reject(unanswered("init's answer is longer than 1 MiB"));
     }
   };
+  const over = (): void => reject(unanswered("init closed the connection"));
   const timer = setTimeout(() => reject(unanswered("init did not answer in time")), limits.ownerMs);
-  socket.on("readable", read);
-  socket.once("error", reject);
-  socket.once("close", () => reject(unanswered("init closed the connection")));
+  socket.on("data", data).once("error", reject).once("end", over).once("close", over);
   try {
     return await promise;
   } finally {
     clearTimeout(timer);
-    socket.removeListener("readable", read);
-    socket.removeListener("error", reject);
+    socket.off("data", data).off("error", reject).off("end", over).off("close", over);
     socket.on("error", () => undefined);
   }
 }

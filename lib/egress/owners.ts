@@ -1,6 +1,5 @@
-import type net from "node:net";
 import type { Caller, Denied, RuleId } from "../policy/decision.ts";
-import type { InitClient } from "./init-client.ts";
+import type { CapturedEnds, InitClient } from "./init-client.ts";
 
 /** Questions at one time that only make the audit richer. */
 const casual = 16;
@@ -16,7 +15,7 @@ export class Owners {
   }
 
   /** Nobody, where it cannot be told: rules for programs then do not match. */
-  async of(captured: net.Socket): Promise<Caller> {
+  async of(captured: CapturedEnds): Promise<Caller> {
     if (this.#init === undefined) return {};
     try {
       return await this.#init.owner(captured);
@@ -26,7 +25,7 @@ export class Owners {
   }
 
   /** The same for the audit alone: not asked when many are asked already. */
-  async casually(captured: net.Socket): Promise<Caller> {
+  async casually(captured: CapturedEnds): Promise<Caller> {
     if (this.#asked >= casual) return {};
     this.#asked++;
     try {

@@ -96,6 +96,8 @@ async function relay(
       headers: passedOn(request.rawHeaders),
       setHost: false,
     });
+    // By then the client has its parser on the stream, which comes paused.
+    onward.once("socket", (stream) => stream.resume());
     response.once("close", () => onward.destroy());
     const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
     onward.once("response", resolve).once("error", reject);

@@ -10,4 +10,6 @@ export interface BackendAnswer {
 export interface Backend {
   /** @param signal aborted when the agent hangs up */
   chat(request: ChatRequest, signal: AbortSignal): Promise<BackendAnswer>;
+  /** Lets go of what is kept between requests. */
+  close(): void;
 }

@@ -24,6 +24,10 @@ export class InProcessBackend implements Backend {
     const completion = await complete(head, chunks);
     return { contentType: "application/json", body: once(JSON.stringify(completion)) };
   }
+
+  close(): void {
+    // Nothing is kept.
+  }
 }
 
 interface Head {

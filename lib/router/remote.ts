@@ -47,6 +47,10 @@ export class RemoteBackend implements Backend {
     return { contentType, body: this.#bounded(response) };
   }
 
+  close(): void {
+    this.#options.agent.destroy();
+  }
+
   /** A kept connection may have been closed meanwhile: nothing was answered then, and one more try is safe. */
   async #send(body: Buffer, secret: string | undefined, signal: AbortSignal): Promise<http.IncomingMessage> {
     for (let again = false; ; again = true) {

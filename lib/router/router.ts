@@ -110,6 +110,11 @@ export class Router {
     };
   }
 
+  /** Lets go of the connections that are kept for a next request. */
+  close(): void {
+    this.#backend.close();
+  }
+
   /** One short request of its own, to find out whether the route works. Throws `RouterFailure` where it does not. */
   async check(signal: AbortSignal): Promise<void> {
     const request = {

@@ -21,6 +21,8 @@ export class UpstreamAgent extends http.Agent {
   readonly #target: Target;
   readonly #dial: Dial;
   readonly #trust: readonly string[];
+  /** Made at first use: reading a system's bundle takes tens of milliseconds. */
+  #context: tls.SecureContext | undefined;
 
   /** @param trust PEM certificates of the authorities that count */
   constructor(target: Target, dial: Dial, trust: readonly string[]) {
@@ -50,8 +52,10 @@ export class UpstreamAgent extends http.Agent {
       // RFC 6066: an address is no server name. Its certificate is checked for it all the same.
       ...(parseAddress(host) === undefined ? { servername: host } : {}),
       host,
-      ca: [...this.#trust],
-      minVersion: "TLSv1.2",
+      secureContext: (this.#context ??= tls.createSecureContext({
+        ca: [...this.#trust],
+        minVersion: "TLSv1.2",
+      })),
       ALPNProtocols: ["http/1.1"],
     });
     const { promise, resolve, reject } = Promise.withResolvers<undefined>();

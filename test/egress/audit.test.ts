@@ -1,0 +1,163 @@
+import { createHash } from "node:crypto";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { Audit } from "../../lib/egress/audit.ts";
+import type { AuditEvent } from "../../lib/egress/audit-record.ts";
+import { readAudit, readDenials } from "../../lib/egress/denials.ts";
+import { limits } from "../../lib/egress/limits.ts";
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), "nacre-audit-"));
+let files = 0;
+const fresh = (): string => path.join(folder, `${files++}.jsonl`);
+const complaints: string[] = [];
+const open = (file: string): Audit =>
+  new Audit(
+    file,
+    () => ({ hash: "h", revision: 3 }),
+    (text) => complaints.push(text),
+  );
+const deny = (host: string, reason = "no rule names it"): AuditEvent => ({
+  kind: "connect",
+  verdict: "deny",
+  host,
+  port: 443,
+  layer: "network",
+  reason,
+  fix: { text: "allow it", allow: { host, port: 443 } },
+});
+
+/** Slow and obvious: each line names the hash of the one before, over all files. */
+function isChained(...all: string[]): boolean {
+  let prev = "0".repeat(64);
+  for (const line of all.flatMap((file) => fs.readFileSync(file, "utf8").trimEnd().split("\n"))) {
+    const record = (JSON.parse(line || "null") ?? {}) as { prev?: string };
+    if (record.prev !== prev) return false;
+    prev = createHash("sha256").update(line).digest("hex");
+  }
+  return true;
+}
+
+afterEach(() => vi.useRealTimers());
+
+describe("the audit", () => {
+  test("counts what is repeated within seconds, and tells the count", () => {
+    vi.useFakeTimers();
+    const file = fresh();
+    const audit = open(file);
+    for (let times = 0; times < 1000; times++) audit.write(deny("evil.example"));
+    audit.write(deny("other.example"));
+    expect([...readAudit(file)]).toHaveLength(2);
+    vi.advanceTimersByTime(limits.repeatMs + 1);
+    expect([...readAudit(file)].map(({ host, count }) => [host, count])).toEqual([
+      ["evil.example", undefined],
+      ["other.example", undefined],
+      ["evil.example", 999],
+    ]);
+    expect(readDenials(file).map(({ host, count }) => [host, count])).toEqual([
+      ["other.example", 1],
+      ["evil.example", 1000],
+    ]);
+    expect(isChained(file)).toBe(true);
+  });
+
+  test("writes the counts at its end", () => {
+    const file = fresh();
+    const audit = open(file);
+    for (let times = 0; times < 5; times++) audit.write(deny("evil.example"));
+    audit.close();
+    expect(readDenials(file)).toMatchObject([
+      { count: 5, id: expect.stringMatching(/^[0-9a-f]{8}$/) as string },
+    ]);
+  });
+
+  test("goes on with the chain after a kill, also in the middle of a line", () => {
+    const file = fresh();
+    open(file).write(deny("one.example"));
+    open(file).write(deny("two.example"));
+    expect(isChained(file)).toBe(true);
+    fs.appendFileSync(file, '{"time":"cut sho');
+    open(file).write(deny("three.example"));
+    expect([...readAudit(file)].map(({ host }) => host)).toEqual([
+      "one.example",
+      "two.example",
+      "three.example",
+    ]);
+    const lines = fs.readFileSync(file, "utf8").trimEnd().split("\n");
+    expect(JSON.parse(lines[3] ?? "")).toMatchObject({
+      prev: createHash("sha256")
+        .update(lines[2] ?? "")
+        .digest("hex"),
+    });
+  });
+
+  test("an edited, cut or reordered line breaks the chain", () => {
+    const file = fresh();
+    const audit = open(file);
+    for (const host of ["a", "b", "c", "d"]) audit.write(deny(`${host}.example`));
+    const lines = fs.readFileSync(file, "utf8").trimEnd().split("\n");
+    const [a = "", b = "", c = "", d = ""] = lines;
+    for (const changed of [
+      [a, b.replace("b.example", "x.example"), c, d],
+      [a, c, d],
+      [a, c, b, d],
+    ]) {
+      fs.writeFileSync(file, `${changed.join("\n")}\n`);
+      expect(isChained(file)).toBe(false);
+    }
+  });
+
+  test("is bounded: old files go, the chain runs through the rest", () => {
+    const file = fresh();
+    const audit = open(file);
+    const reason = "x".repeat(64 * 1024);
+    for (let index = 0; index < 700; index++)
+      audit.write({ kind: "connect", verdict: "failed", host: `${index}.example`, reason });
+    const kept = fs.readdirSync(folder).filter((name) => name.startsWith(path.basename(file)));
+    expect(kept.sort()).toEqual(["", ".1", ".2", ".3"].map((end) => path.basename(file) + end));
+    for (const name of kept)
+      expect(fs.statSync(path.join(folder, name)).size).toBeLessThan(limits.auditBytes + 100_000);
+    const all = [...readAudit(file)];
+    expect(all.at(-1)?.host).toBe("699.example");
+    const order = all.map(({ host }) => Number(host?.split(".")[0]));
+    expect(order).toEqual([...order].sort((one, other) => one - other));
+  });
+
+  test("says what it could not write, once it can again", () => {
+    const file = fresh();
+    const audit = open(file);
+    const spy = vi.spyOn(fs, "writeSync").mockImplementation(() => {
+      throw new Error("ENOSPC");
+    });
+    audit.write(deny("lost.example"));
+    audit.write(deny("lost-too.example"));
+    spy.mockRestore();
+    audit.write(deny("kept.example"));
+    expect(complaints.at(-1)).toContain("ENOSPC");
+    expect([...readAudit(file)].map(({ kind, host, count }) => [kind, host, count])).toEqual([
+      ["lost", undefined, 2],
+      ["connect", "kept.example", undefined],
+    ]);
+  });
+
+  test("does not follow a link", () => {
+    const file = fresh();
+    fs.symlinkSync("/etc/passwd", file);
+    expect(() => open(file)).toThrow("ELOOP");
+  });
+
+  test("the same refusal has the same id; another program, port or host another", () => {
+    const file = fresh();
+    const audit = open(file);
+    for (const event of [
+      deny("a.example"),
+      { ...deny("a.example"), binary: "/bin/x" },
+      { ...deny("a.example"), port: 80 },
+      deny("b.example"),
+    ]) {
+      audit.write(event);
+    }
+    expect(new Set(readDenials(file).map(({ id }) => id)).size).toBe(4);
+  });
+});
