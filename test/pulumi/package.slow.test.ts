@@ -117,7 +117,7 @@ test("the program is checked against the package's own types", async () => {
   const tsc = join(repository, "node_modules/typescript/bin/tsc");
   const flags = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2024"];
   await run(process.execPath, [tsc, ...flags, "main.ts"], { cwd: team });
-});
+}, 180_000);
 
 test("pulumi up brings the sandbox up, is then a no-op, and destroy takes it down", async () => {
   await pulumi("stack", "init", "dev", "--secrets-provider", "passphrase");
