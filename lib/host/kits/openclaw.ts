@@ -102,9 +102,12 @@ function agentOf(sandbox: KitSandbox): KitAgent {
   };
 }
 
-/** OpenClaw's own word on whether it has started: `/startupz` needs no token, and does not wait for its channels. */
+/**
+ * OpenClaw's own word on whether it has started: `/startupz` needs no token, and does not wait for its channels. While
+ * it starts it is busy for seconds at a time, so no answer is a reason like another.
+ */
 function whyNotReady(outside: number, signal: AbortSignal): Promise<string | undefined> {
-  return new Promise((resolve, reject) => {
+  return new Promise((resolve) => {
     const asked = request(
       { host: "127.0.0.1", port: outside, path: "/startupz", agent: false, timeout: 5_000, signal },
       (response) => {
@@ -115,9 +118,10 @@ function whyNotReady(outside: number, signal: AbortSignal): Promise<string | und
       },
     );
     asked.once("timeout", () => asked.destroy(new Error("no answer within 5 s")));
-    asked.once("error", (error) => {
-      if (signal.aborted) reject(error);
-      else resolve(`OpenClaw's port does not answer: ${error.message}`);
+    asked.once("error", ({ message }) => {
+      resolve(
+        `OpenClaw's port does not answer: ${signal.aborted ? "not in the time that was given" : message}`,
+      );
     });
     asked.end();
   });
