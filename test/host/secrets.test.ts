@@ -1,0 +1,174 @@
+import { createHash, randomBytes } from "node:crypto";
+import { chmodSync, chownSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { eventually, machine, users } from "./machine.ts";
+import { modelServer } from "./model-server.ts";
+import { shell } from "./programs.ts";
+import { agentSpec, withCredential } from "./specs.ts";
+
+const id = "dev/assistant";
+const ask = shell(
+  `curl -sS -H 'authorization: Bearer agents-own' -H 'content-type: application/json' ` +
+    `-d '{"model":"m","messages":[{"role":"user","content":"hi"}]}' https://inference.local/v1/chat/completions`,
+);
+
+function shared(): string {
+  const folder = mkdtempSync(join(tmpdir(), "nacre-secrets-"));
+  chmodSync(folder, 0o755);
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+describe.each(users)("as %s", (user) => {
+  test("a secret reaches its provider and is found nowhere else; a planted control is found", async () => {
+    const folder = shared();
+    const provider = await modelServer(folder);
+    const host = machine(user, { SSL_CERT_FILE: provider.bundle });
+    const [secret, control] = [
+      `sk/+${randomBytes(18).toString("hex")}`,
+      `ct/+${randomBytes(18).toString("hex")}`,
+    ];
+    const source = join(host.home, "key");
+    writeFileSync(source, `${secret}\n`, { mode: 0o600 });
+    chownSync(source, host.uid, host.uid);
+    host.operator(
+      `secrets:\n  key: { file: ${source}, for: ["${provider.destination}"], use: [${id}] }\ngrants:\n${provider.grants}`,
+    );
+    const spec = agentSpec({ inference: withCredential(provider.endpoint) });
+    expect(await host.create(spec)).toMatchObject({ running: true, problems: [] });
+    expect(await host.call("inference.check", { id })).toEqual({ error: null });
+    const answer = await host.run(id, ask);
+    expect(answer.stdout).toContain("an answer");
+    expect(provider.authorizations.at(-1)).toBe(`Bearer ${secret}`);
+
+    await host.run(
+      id,
+      shell(`echo "${control}" > planted; echo "$(echo -n '${control}' | base64 -w0)" > planted64`),
+    );
+    await host.call("status", { id, probe: true });
+    const places = await everything(host, source);
+    for (const encoding of Object.keys(encodings)) {
+      const form = encodings[encoding as keyof typeof encodings];
+      expect({ encoding, where: found(places, form(secret)) }).toEqual({ encoding, where: [] });
+    }
+    expect(found(places, encodings.raw(control)).some((where) => where.endsWith("/data/planted"))).toBe(true);
+    expect(found(places, encodings.base64(control)).some((where) => where.endsWith("/data/planted64"))).toBe(
+      true,
+    );
+    // What was only looked through counts: processes, their arguments and environments among it.
+    expect(
+      places.map(({ where }) => where).filter((where) => where.startsWith("/proc/")).length,
+    ).toBeGreaterThanOrEqual(8);
+  });
+
+  test("an env secret lives in memory: after a daemon's end its endpoints say so, until it is handed over again", async () => {
+    const folder = shared();
+    const provider = await modelServer(folder);
+    const host = machine(user, { SSL_CERT_FILE: provider.bundle });
+    host.operator(
+      `secrets:\n  key: { env: MY_KEY, for: ["${provider.destination}"], use: ["*/*"] }\ngrants:\n${provider.grants}`,
+    );
+    const spec = agentSpec({ inference: withCredential(provider.endpoint) });
+    await host.call("workspace.create", { spec: { project: "test", environment: "dev", name: "assistant" } });
+    const values = { key: "first-value" };
+    expect(await host.call("sandbox.create", { spec, values })).toMatchObject({ problems: [] });
+    expect((await host.run(id, ask)).stdout).toContain("an answer");
+    expect(await host.call("sandbox.read", { id, values: { key: "second-value" } })).toMatchObject({
+      problems: [expect.stringContaining("differs")],
+    });
+
+    await host.kill(await host.daemonPid());
+    await eventually(
+      () => host.call("status", { id }),
+      ([status]) => status?.egress.state === "running",
+    );
+    const lacking = await host.run(id, ask);
+    expect(lacking.stdout).toContain("credential_unavailable");
+    expect(await host.call("sandbox.read", { id })).toMatchObject({ problems: [] });
+    expect(await host.call("sandbox.read", { id, values })).toMatchObject({
+      problems: [expect.stringContaining("MY_KEY was not set")],
+    });
+    expect(await host.call("sandbox.update", { spec, values: { key: "second-value" } })).toMatchObject({
+      problems: [],
+      generation: 1,
+    });
+    expect((await host.run(id, ask)).stdout).toContain("an answer");
+    expect(provider.authorizations.at(-1)).toBe("Bearer second-value");
+  });
+
+  test("a changed source and a mapping that was taken away reach a running egress", async () => {
+    const folder = shared();
+    const provider = await modelServer(folder);
+    const host = machine(user, { SSL_CERT_FILE: provider.bundle });
+    const source = join(host.home, "key");
+    const write = (value: string): void => {
+      writeFileSync(source, value, { mode: 0o600 });
+      chownSync(source, host.uid, host.uid);
+    };
+    const mapping = `  key: { file: ${source}, for: ["${provider.destination}"], use: ["*/*"] }\n`;
+    write("old");
+    host.operator(`secrets:\n${mapping}grants:\n${provider.grants}`);
+    await host.create(agentSpec({ inference: withCredential(provider.endpoint) }));
+    write("new");
+    await eventually(
+      () => host.run(id, ask),
+      () => provider.authorizations.at(-1) === "Bearer new",
+    );
+    host.operator(`grants:\n${provider.grants}`);
+    await eventually(
+      () => host.run(id, ask),
+      ({ stdout }) => stdout.includes("credential_unavailable"),
+    );
+  });
+});
+
+const encodings = {
+  raw: (text: string) => text,
+  base64: (text: string) => Buffer.from(text).toString("base64").replace(/=+$/, "").slice(0, -2),
+  hex: (text: string) => Buffer.from(text).toString("hex"),
+  url: (text: string) => encodeURIComponent(text),
+  sha256: (text: string) => createHash("sha256").update(text).digest("hex"),
+};
+
+interface Place {
+  readonly where: string;
+  readonly content: Buffer;
+}
+
+const found = (places: readonly Place[], text: string): string[] =>
+  places.flatMap(({ where, content }) => (content.includes(text) ? [where] : []));
+
+/** Files under the home (state, cache, logs, audit, workspace), and what the kernel shows of the processes. */
+async function everything(host: ReturnType<typeof machine>, source: string): Promise<Place[]> {
+  const files = readdirSync(host.home, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => path !== source && !path.includes("/cache/"));
+  const [status] = await host.call("status", { id });
+  const daemon = await host.daemonPid();
+  const processes = [daemon, status?.init?.pid, status?.agent?.pid, status?.egress.pid].flatMap(
+    (pid) => pid ?? [],
+  );
+  const shown = processes.flatMap((pid) => ["cmdline", "environ"].map((name) => `/proc/${pid}/${name}`));
+  const inside = await host.run(
+    id,
+    shell(
+      "cat /proc/*/environ /proc/*/cmdline; find / -xdev -type f -readable -size -1M ! -path '/proc/*' ! -path '/usr/*' -exec cat {} +; env",
+    ),
+  );
+  return [
+    ...[...files, ...shown].map((where) => ({ where, content: read(where) })),
+    { where: "inside", content: Buffer.from(inside.stdout) },
+    { where: "status", content: Buffer.from(JSON.stringify(status)) },
+  ];
+}
+
+function read(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch {
+    return Buffer.alloc(0);
+  }
+}
