@@ -31,5 +31,9 @@ export function engineFailure(error: unknown): NacreError {
   const said = text.split("\n").flatMap((line) => /^\s*error: (.*)/.exec(line)?.[1] ?? []);
   const reason = said.length > 0 ? [...new Set(said)].join("\n") : text;
   const message = killer === undefined ? reason : `it was killed (${killer})`;
+  if (text.includes("no space left on device")) {
+    const hint = "free some disk space, or set NACRE_STATE_DIR to a folder on another disk";
+    return new NacreError({ code: "disk_full", subject: "Pulumi state", message, hint }, { cause: error });
+  }
   return new NacreError({ code: "engine_failed", subject: "Pulumi engine", message }, { cause: error });
 }

@@ -47,6 +47,8 @@ export async function engineSettings(options: BackendOptions, project: string): 
       PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
       PULUMI_ERROR_OUTPUT_STRING: "true",
       NACRE_STATE_DIR: options.stateDirectory,
+      // It signs its locks with the user's name, and a user id of a container often has none.
+      USER: process.env["USER"] ?? String(process.getuid?.() ?? ""),
       ...(await passphrase(options.stateDirectory)),
     },
   };

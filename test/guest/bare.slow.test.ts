@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { debianKernel } from "./debian.ts";
 import { boot } from "./guest.ts";
 import { Readings } from "./readings.ts";
-import { inside, sandbox, start, traces, users } from "./specs.ts";
+import { ask, inside, sandbox, start, traces, users } from "./specs.ts";
 
 /** A kernel without nf_tables at first, without control groups, and at the end without user namespaces. */
 let guest: Readings;
@@ -39,7 +39,11 @@ beforeAll(async () => {
           ["check", "nacre-launcher check"],
           ["without", start(`capture-${user}`, user)],
         ]),
-        { name: "traces-without", user: "root", script: users.map((user) => traces(`capture-${user}`)).join("\n") },
+        {
+          name: "traces-without",
+          user: "root",
+          script: users.map((user) => traces(`capture-${user}`)).join("\n"),
+        },
         { name: "load-half", user: "root", script: load(loaded) },
         ...steps((user) => [["half", start(`capture-${user}`, user)]]),
         { name: "load", user: "root", script: load(later.filter((name) => !loaded.includes(name))) },
@@ -48,6 +52,7 @@ beforeAll(async () => {
           ["memory", start(`memory-${user}`, user)],
           ["pids", start(`pids-${user}`, user)],
           ["forks", inside(`pids-${user}`, "for i in $(seq 20); do sleep 1 & done; wait")],
+          ["stop", `${ask(`capture-${user}`, "stop")}; ${ask(`pids-${user}`, "stop")}`],
         ]),
         { name: "clone-off", user: "root", script: "echo 0 > /proc/sys/kernel/unprivileged_userns_clone" },
         { name: "unprivileged", user: "user", script: start("none-user", "user") },
@@ -56,7 +61,11 @@ beforeAll(async () => {
           ["namespaces", start(`none-${user}`, user)],
           ["check-namespaces", "nacre-launcher check"],
         ]),
-        { name: "traces-namespaces", user: "root", script: users.map((user) => traces(`none-${user}`)).join("\n") },
+        {
+          name: "traces-namespaces",
+          user: "root",
+          script: users.map((user) => traces(`none-${user}`)).join("\n"),
+        },
       ],
     }),
   );
@@ -112,6 +121,7 @@ describe.each(users)("as %s", (user) => {
     expect(guest.refusal(`namespaces-${user}`)).toMatchObject({
       exit: 1,
       code: "namespaces_unavailable",
+      message: "this system lets no more user namespaces be made (ENOSPC)",
       hint: expect.stringContaining("user.max_user_namespaces") as string,
     });
     expect(guest.finding(`check-namespaces-${user}`, "namespaces")).toMatchObject({
@@ -124,6 +134,7 @@ describe.each(users)("as %s", (user) => {
 test("no user namespaces for ordinary users: refused with the setting to change", () => {
   expect(guest.refusal("unprivileged")).toMatchObject({
     code: "namespaces_unavailable",
+    message: "this user may not make user namespaces (EPERM)",
     hint: expect.stringContaining("kernel.unprivileged_userns_clone=1") as string,
   });
 });
