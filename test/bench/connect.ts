@@ -6,6 +6,8 @@ import { compared, type Bench, type Row } from "./report.ts";
 import { Client } from "./rounds.ts";
 
 const rounds = 200;
+const name = "allowed.example.com";
+const address = "93.184.216.34";
 
 /** What capture costs: from `connect` to the first byte of a server that speaks first. */
 export const connect: Bench = { name: "connect", rows };
@@ -13,22 +15,19 @@ export const connect: Bench = { name: "connect", rows };
 async function* rows(): AsyncGenerator<Row> {
   await using network = await Network.make();
   await using host = await Host.open(network.enter);
-  const endpoints = ["allowed.example.com", "93.184.216.34"].map((name) => ({ host: name, port: 7000 }));
+  const endpoints = [name, address].map((each) => ({ host: each, port: 7000 }));
   await host.create(agentSpec({ network: { servers: { endpoints } } }));
   await using captured = Client.inside(await host.entry("dev/assistant"), "client.ts");
   await using direct = Client.outside(network.enter, "client.ts");
-  for (const [what, name] of [
-    ["captured connect to first byte", "93.184.216.34"],
-    ["the same by name, lookup included", "allowed.example.com"],
-  ] as const) {
-    const { ours, peer } = await interleaved(rounds, {
-      ours: () => once(captured, name),
-      peer: () => once(direct, name),
-    });
-    yield compared(what, ours, peer, {
-      note: `against a connection without a sandbox to the same server, one veth away: no network adds its own time; ${rounds} of each in turns`,
-    });
-  }
+  const times = await interleaved(rounds, {
+    captured: () => once(captured, address),
+    direct: () => once(direct, address),
+    capturedByName: () => once(captured, name),
+    directByName: () => once(direct, name),
+  });
+  const note = `against a connection without a sandbox to the same server, one veth away: no network adds its own time; ${rounds} of each in turns`;
+  yield compared("captured connect to first byte", times.captured, times.direct, { note });
+  yield compared("the same by name, lookup included", times.capturedByName, times.directByName);
 }
 
 async function once(client: Client, name: string): Promise<number> {

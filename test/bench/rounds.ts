@@ -49,7 +49,7 @@ export class Client implements AsyncDisposable {
     const { value, done } = await this.#lines.next();
     if (done === true)
       throw new Error(`the measuring process ended with ${this.#child.exitCode ?? "a signal"}`);
-    return value as string;
+    return value;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
