@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { networkPoliciesSchema } from "../policy/language.ts";
 import { inferenceSchema } from "../router/config.ts";
+export type { Inference } from "../router/config.ts";
 
 /**
  * The control channel of one egress process: JSON lines, the daemon's on stdin, the egress' on stdout. The daemon

@@ -132,9 +132,9 @@ export class Egress {
   }
 
   #loaded({ revision, hash, expired }: Loaded): void {
-    this.#tunnels.review();
     const reason = expired.length > 0 ? `expired: ${expired.join(", ")}` : undefined;
     this.#audit.write({ kind: "policy", verdict: "changed", reason });
+    this.#tunnels.review();
     this.#report({
       type: "loaded",
       revision,
