@@ -25,7 +25,7 @@ export interface Ended {
 export function start(
   place: Place,
   mode: string,
-  spec: object | undefined,
+  spec?: object,
   stdio: StdioOptions & readonly unknown[] = ["ignore", "pipe", "pipe"],
 ): ChildProcess {
   const { uid, gid } = place.caller;

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { launch, once, refusal } from "./launcher.ts";
@@ -126,7 +126,7 @@ describe.each(everyone)("walls, launched by %s", (as) => {
     expect(await refusals({ seccomp })).toBe("bad_seccomp_profile");
     const dev = { ...fine.root, tmpfs: [{ at: "/dev/x", size_bytes: 1 }] };
     expect(await refusals({ root: dev })).toBe("bad_spec");
-    await expect(() => readFileSync(join(fine.directory, "logs/agent.log"))).toThrow("ENOENT");
+    expect(existsSync(join(fine.directory, "logs/agent.log"))).toBe(false);
   });
 
   test("an optional bind that is missing is left out, one inside a read-only tree covers what is there", async () => {

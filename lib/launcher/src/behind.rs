@@ -60,11 +60,26 @@ impl Behind<'_> {
         self.spec.off.contains(&wall)
     }
 
-    fn build(self, folder: Folder, channel: &mut Channel, stdio: Option<[OwnedFd; 3]>) -> Result<(Init, Value)> {
+    fn build(
+        self,
+        folder: Folder,
+        channel: &mut Channel,
+        stdio: Option<[OwnedFd; 3]>,
+    ) -> Result<(Init, Value)> {
         setsid().because("start_failed", "init")?;
-        let signals = process::signal_descriptor(&[libc::SIGCHLD]).because("start_failed", "init")?;
-        let kept = [&folder.lock, &folder.control, &folder.egress, &folder.logs, &signals];
-        let kept = kept.into_iter().chain(stdio.iter().flatten()).map(AsRawFd::as_raw_fd);
+        let signals =
+            process::signal_descriptor(&[libc::SIGCHLD]).because("start_failed", "init")?;
+        let kept = [
+            &folder.lock,
+            &folder.control,
+            &folder.egress,
+            &folder.logs,
+            &signals,
+        ];
+        let kept = kept
+            .into_iter()
+            .chain(stdio.iter().flatten())
+            .map(AsRawFd::as_raw_fd);
         close_all_but(kept.chain([channel.as_fd().as_raw_fd()]).collect());
         let (listeners, network) = self.open_network()?;
         // Ids are mapped and the root is filled when this comes.
@@ -73,7 +88,11 @@ impl Behind<'_> {
             .because("start_failed", "init")?
             .ok_or_else(|| WallError::new("start_failed", "launcher", "it is gone"))?;
         self.enter_root()?;
-        let files = FileWall::prepare(&self.spec.landlock, self.off(Wall::Files), self.off(Wall::Mounts))?;
+        let files = FileWall::prepare(
+            &self.spec.landlock,
+            self.off(Wall::Files),
+            self.off(Wall::Mounts),
+        )?;
         let own_ids = !self.off(Wall::Ids);
         if own_ids {
             ids::renounce()?;
@@ -87,7 +106,11 @@ impl Behind<'_> {
             generation: self.spec.generation,
             ports: self.spec.ports.clone(),
             grace: Duration::from_millis(self.spec.grace_ms),
-            process: self.spec.process.as_ref().map(|process| self.placed(process)),
+            process: self
+                .spec
+                .process
+                .as_ref()
+                .map(|process| self.placed(process)),
             foreground: stdio.map(Foreground::new),
             walls: Walls {
                 files,
@@ -148,9 +171,18 @@ impl Behind<'_> {
         // SAFETY: one thread, and no descriptor table is separated.
         unsafe { unshare_unsafe(UnshareFlags::NEWNS | UnshareFlags::NEWCGROUP) }
             .because("namespaces_unavailable", "namespaces")?;
-        let proc = if self.off(Wall::Pids) { Proc::Hosts } else { Proc::Own };
-        enter(proc, !self.off(Wall::Mounts), own_user && !self.off(Wall::Ids))?;
-        rustix::system::sethostname(self.spec.hostname.as_bytes()).because("start_failed", "hostname")?;
+        let proc = if self.off(Wall::Pids) {
+            Proc::Hosts
+        } else {
+            Proc::Own
+        };
+        enter(
+            proc,
+            !self.off(Wall::Mounts),
+            own_user && !self.off(Wall::Ids),
+        )?;
+        rustix::system::sethostname(self.spec.hostname.as_bytes())
+            .because("start_failed", "hostname")?;
         // A keyring of our own: the launcher's holds its user's keys. Without keyrings there is nothing to leave.
         // SAFETY: takes numbers and a null name.
         unsafe { libc::syscall(libc::SYS_keyctl, 1, 0) };
@@ -174,10 +206,13 @@ impl Behind<'_> {
     /// Without the private root (a test build) the workspace is where it lies on the host.
     fn placed(&self, process: &Process) -> Process {
         let mut process = process.clone();
-        let bind = self.spec.root.binds.iter().find(|bind| bind.to == process.cwd);
-        if self.off(Wall::Mounts)
-            && let Some(bind) = bind
-        {
+        let bind = self
+            .spec
+            .root
+            .binds
+            .iter()
+            .find(|bind| bind.to == process.cwd);
+        if let Some(bind) = bind.filter(|_| self.off(Wall::Mounts)) {
             process.cwd.clone_from(&bind.from);
         }
         process

@@ -68,7 +68,11 @@ pub fn offer() -> (Option<u8>, Vec<String>, Option<String>) {
             open_files: None,
             cgroup: CgroupUse::Auto,
         };
-        match make(&folder_name(&format!("check-{}", std::process::id())), &[name], &limits) {
+        match make(
+            &folder_name(&format!("check-{}", std::process::id())),
+            &[name],
+            &limits,
+        ) {
             Ok(group) => {
                 version = Some(group.posture.version);
                 kept.push(name.to_owned());
@@ -84,8 +88,14 @@ impl Group {
     /// Puts a process, and so all that it becomes, into the group.
     pub fn admit(&self, pid: Pid) -> Result<()> {
         for folder in &self.folders {
-            fs::write(folder.join("cgroup.procs"), pid.as_raw_nonzero().to_string())
-                .because("limits_failed", format!("control group {}", folder.display()))?;
+            fs::write(
+                folder.join("cgroup.procs"),
+                pid.as_raw_nonzero().to_string(),
+            )
+            .because(
+                "limits_failed",
+                format!("control group {}", folder.display()),
+            )?;
         }
         Ok(())
     }
@@ -102,7 +112,11 @@ impl Group {
 /// The same sandbox has the same group, and two state directories never share one.
 fn folder_name(name: &str) -> String {
     let digest = Sha256::digest(name.as_bytes());
-    let short: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let short: String = digest
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!("nacre-{short}")
 }
 
@@ -140,7 +154,8 @@ fn version_1(
                 "cpu" => {
                     fs::write(folder.join("cpu.cfs_period_us"), PERIOD.to_string())?;
                     fs::write(folder.join("cpu.cfs_quota_us"), quota(limits).to_string())?;
-                    group.posture.cpu = Some(read(&folder, "cpu.cfs_quota_us")? as f64 / PERIOD as f64);
+                    group.posture.cpu =
+                        Some(read(&folder, "cpu.cfs_quota_us")? as f64 / PERIOD as f64);
                 }
                 "memory" => {
                     let bytes = limits.memory_bytes.unwrap_or_default().to_string();
@@ -152,7 +167,10 @@ fn version_1(
                     group.posture.memory_bytes = Some(read(&folder, "memory.limit_in_bytes")?);
                 }
                 _ => {
-                    fs::write(folder.join("pids.max"), limits.pids.unwrap_or_default().to_string())?;
+                    fs::write(
+                        folder.join("pids.max"),
+                        limits.pids.unwrap_or_default().to_string(),
+                    )?;
                     group.posture.pids = Some(read(&folder, "pids.max")?);
                 }
             }
@@ -165,7 +183,11 @@ fn version_1(
             return Err(reason);
         }
     }
-    group.posture.paths = group.folders.iter().map(|folder| folder.display().to_string()).collect();
+    group.posture.paths = group
+        .folders
+        .iter()
+        .map(|folder| folder.display().to_string())
+        .collect();
     Ok(group)
 }
 
@@ -178,7 +200,10 @@ fn version_2(
     limits: &Limits,
 ) -> std::result::Result<Group, String> {
     let mut reason = "no group above this process can have children".to_owned();
-    for parent in own.ancestors().take_while(|parent| parent.starts_with(mount)) {
+    for parent in own
+        .ancestors()
+        .take_while(|parent| parent.starts_with(mount))
+    {
         match version_2_below(parent, name, wanted, limits) {
             Ok(group) => return Ok(group),
             Err(error) => reason = format!("{}: {error}", parent.display()),
@@ -187,11 +212,19 @@ fn version_2(
     Err(reason)
 }
 
-fn version_2_below(parent: &Path, name: &str, wanted: &[&str], limits: &Limits) -> io::Result<Group> {
+fn version_2_below(
+    parent: &Path,
+    name: &str,
+    wanted: &[&str],
+    limits: &Limits,
+) -> io::Result<Group> {
     let enabled = fs::read_to_string(parent.join("cgroup.subtree_control"))?;
     for controller in wanted {
         if !enabled.split_whitespace().any(|one| one == *controller) {
-            fs::write(parent.join("cgroup.subtree_control"), format!("+{controller}"))?;
+            fs::write(
+                parent.join("cgroup.subtree_control"),
+                format!("+{controller}"),
+            )?;
         }
     }
     let folder = parent.join(name);
@@ -202,7 +235,10 @@ fn version_2_below(parent: &Path, name: &str, wanted: &[&str], limits: &Limits) 
     };
     let mut set = || -> io::Result<()> {
         if limits.cpu.is_some() {
-            fs::write(folder.join("cpu.max"), format!("{} {PERIOD}", quota(limits)))?;
+            fs::write(
+                folder.join("cpu.max"),
+                format!("{} {PERIOD}", quota(limits)),
+            )?;
             group.posture.cpu = Some(read(&folder, "cpu.max")? as f64 / PERIOD as f64);
         }
         if let Some(bytes) = limits.memory_bytes {
@@ -249,7 +285,9 @@ fn make_folder(folder: &Path) -> io::Result<()> {
 fn read(folder: &Path, name: &str) -> io::Result<u64> {
     let text = fs::read_to_string(folder.join(name))?;
     let first = text.split_whitespace().next().unwrap_or_default();
-    first.parse().map_err(|_| io::Error::other(format!("{name} says `{}`", text.trim())))
+    first
+        .parse()
+        .map_err(|_| io::Error::other(format!("{name} says `{}`", text.trim())))
 }
 
 /// Where the hierarchies are mounted, and where this process is in them.
@@ -274,7 +312,9 @@ impl Places {
             };
             let before: Vec<_> = before.split(' ').collect();
             let after: Vec<_> = after.split(' ').collect();
-            let (Some(root), Some(point), Some(kind)) = (before.get(3), before.get(4), after.first()) else {
+            let (Some(root), Some(point), Some(kind)) =
+                (before.get(3), before.get(4), after.first())
+            else {
                 continue;
             };
             let options: Vec<_> = after.get(2).unwrap_or(&"").split(',').collect();
@@ -286,8 +326,12 @@ impl Places {
                 "cgroup" => {
                     for controller in ["cpu", "memory", "pids"] {
                         if options.contains(&controller) {
-                            let path = own_path(&own, |listed| listed.split(',').any(|one| one == controller));
-                            places.first.push((controller.to_owned(), below(point, root, path)));
+                            let path = own_path(&own, |listed| {
+                                listed.split(',').any(|one| one == controller)
+                            });
+                            places
+                                .first
+                                .push((controller.to_owned(), below(point, root, path)));
                         }
                     }
                 }

@@ -54,7 +54,10 @@ fn try_inside() -> Value {
 
 fn tried() -> Result<Value, String> {
     let text = |error: std::io::Error| error.to_string();
-    let pipe = || rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|error| text(error.into()));
+    let pipe = || {
+        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
+            .map_err(|error| text(error.into()))
+    };
     let ((wait, go), (report, answer)) = (pipe()?, pipe()?);
     let flags = libc::CLONE_NEWUSER
         | libc::CLONE_NEWNS
@@ -67,14 +70,17 @@ fn tried() -> Result<Value, String> {
     let pid = process::clone(flags, || {
         let _ = wait.take().map(|mut wait| wait.read(&mut [0]));
         let overlay = mounts::try_overlay().map_err(|error| error.to_string());
-        let rules = network::loopback().and_then(|()| network::capture(Ipv4Addr::new(192, 0, 2, 1), 15001));
+        let rules =
+            network::loopback().and_then(|()| network::capture(Ipv4Addr::new(192, 0, 2, 1), 15001));
         let rules = rules.map(drop).map_err(|error| error.message);
         let line = json!({
             "namespaces": found(Ok(())),
             "nf_tables": found(rules),
             "overlay": found(overlay),
         });
-        let _ = answer.take().map(|mut answer| answer.write_all(line.to_string().as_bytes()));
+        let _ = answer
+            .take()
+            .map(|mut answer| answer.write_all(line.to_string().as_bytes()));
         0
     })
     .map_err(text)?;
@@ -91,12 +97,18 @@ fn ask(pid: Pid, mut go: File, mut report: File) -> Result<Value, String> {
         gid: rustix::process::getegid().as_raw(),
     };
     let identity = Identity {
-        inside: Ids { uid: 1000, gid: 1000 },
+        inside: Ids {
+            uid: 1000,
+            gid: 1000,
+        },
         outside: own,
     };
-    ids::map(&pid.as_raw_nonzero().to_string(), &identity, ids::is_root()).map_err(|error| error.message)?;
+    ids::map(&pid.as_raw_nonzero().to_string(), &identity, ids::is_root())
+        .map_err(|error| error.message)?;
     go.write_all(b"g").map_err(|error| error.to_string())?;
     let mut text = String::new();
-    report.read_to_string(&mut text).map_err(|error| error.to_string())?;
+    report
+        .read_to_string(&mut text)
+        .map_err(|error| error.to_string())?;
     serde_json::from_str(&text).map_err(|error| error.to_string())
 }

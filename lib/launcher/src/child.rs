@@ -47,9 +47,17 @@ pub enum Stdio {
 
 impl Stdio {
     pub fn nothing() -> Result<Self> {
-        let open = || File::options().read(true).write(true).open("/dev/null").map(OwnedFd::from);
+        let open = || {
+            File::options()
+                .read(true)
+                .write(true)
+                .open("/dev/null")
+                .map(OwnedFd::from)
+        };
         let ends = || -> io::Result<_> { Ok([open()?, open()?, open()?]) };
-        ends().map(Stdio::Pipes).because("start_failed", "/dev/null")
+        ends()
+            .map(Stdio::Pipes)
+            .because("start_failed", "/dev/null")
     }
 }
 
@@ -70,7 +78,10 @@ pub fn start(walls: &Walls, command: &Command, stdio: Stdio) -> Result<Started> 
     let pid = process::fork(|| {
         let failed = match enter(walls, &stdio, Some(&folder)) {
             Ok(posture) => {
-                say(&answer, &serde_json::to_string(&posture).unwrap_or_default());
+                say(
+                    &answer,
+                    &serde_json::to_string(&posture).unwrap_or_default(),
+                );
                 WallError::new("start_failed", subject(), describe(&program.execute()))
             }
             Err(error) => error,
@@ -88,8 +99,14 @@ pub fn start(walls: &Walls, command: &Command, stdio: Stdio) -> Result<Started> 
     let mut lines = text.lines().map(serde_json::from_str::<Value>);
     match (lines.next(), lines.next()) {
         (Some(Ok(posture)), None) if posture.get("error").is_none() => Ok(Started { pid, posture }),
-        (Some(Ok(failure)), None) | (Some(Ok(_)), Some(Ok(failure))) => Err(WallError::from_json(&failure["error"])),
-        _ => Err(WallError::new("start_failed", subject(), "it ended before it was executed")),
+        (Some(Ok(failure)), None) | (Some(Ok(_)), Some(Ok(failure))) => {
+            Err(WallError::from_json(&failure["error"]))
+        }
+        _ => Err(WallError::new(
+            "start_failed",
+            subject(),
+            "it ended before it was executed",
+        )),
     }
 }
 
@@ -108,7 +125,11 @@ pub fn become_program(
         unsafe { libc::fcntl(*number, libc::F_SETFD, 0) };
     }
     let error = describe(&program.execute());
-    Err(WallError::new("start_failed", format!("program {}", command.argv[0]), error))
+    Err(WallError::new(
+        "start_failed",
+        format!("program {}", command.argv[0]),
+        error,
+    ))
 }
 
 /// The posture of a process that only enters the walls.
@@ -118,7 +139,10 @@ pub fn measure(walls: &Walls) -> Result<Value> {
     process::fork(|| {
         let entered = Stdio::nothing().and_then(|stdio| enter(walls, &stdio, None));
         match entered {
-            Ok(posture) => say(&answer, &serde_json::to_string(&posture).unwrap_or_default()),
+            Ok(posture) => say(
+                &answer,
+                &serde_json::to_string(&posture).unwrap_or_default(),
+            ),
             Err(error) => say(&answer, &error.to_line()),
         }
         0
@@ -149,8 +173,10 @@ pub fn enter(walls: &Walls, stdio: &Stdio, folder: Option<&CString>) -> Result<P
     close_at_exec().because("start_failed", "descriptors")?;
     walls.limits.apply()?;
     if let Some(folder) = folder {
-        chdir(folder.as_c_str())
-            .because("start_failed", format!("working folder {}", folder.to_string_lossy()))?;
+        chdir(folder.as_c_str()).because(
+            "start_failed",
+            format!("working folder {}", folder.to_string_lossy()),
+        )?;
     }
     let status = File::open("/proc/self/status").because("posture_failed", "/proc/self/status")?;
     let before = read_status(&status).because("posture_failed", "/proc/self/status")?;
@@ -190,7 +216,9 @@ pub fn enter(walls: &Walls, stdio: &Stdio, folder: Option<&CString>) -> Result<P
 
 fn namespaces(hosts: &BTreeMap<&'static str, u64>) -> Namespaces {
     let inodes = posture::namespaces();
-    let shared = inodes.iter().filter(|(kind, inode)| hosts.get(*kind) == Some(inode));
+    let shared = inodes
+        .iter()
+        .filter(|(kind, inode)| hosts.get(*kind) == Some(inode));
     Namespaces {
         shared: shared.map(|(kind, _)| *kind).collect(),
         inodes: inodes.clone(),
@@ -225,9 +253,18 @@ fn connect(stdio: &Stdio) -> io::Result<()> {
 fn close_at_exec() -> io::Result<()> {
     // SAFETY: descriptors stay open until `execve`.
     let done = unsafe {
-        libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC)
+        libc::syscall(
+            libc::SYS_close_range,
+            3,
+            u32::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        )
     };
-    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if done == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// A program with all that `execve` wants, prepared before the copy of the process is made.
@@ -243,13 +280,28 @@ impl Executable {
         let paths = if name.contains('/') {
             vec![name.clone()]
         } else {
-            let path = command.env.get("PATH").map_or("/usr/bin:/bin", String::as_str);
-            path.split(':').map(|folder| format!("{folder}/{name}")).collect()
+            let path = command
+                .env
+                .get("PATH")
+                .map_or("/usr/bin:/bin", String::as_str);
+            path.split(':')
+                .map(|folder| format!("{folder}/{name}"))
+                .collect()
         };
-        let pairs = command.env.iter().map(|(name, value)| format!("{name}={value}"));
+        let pairs = command
+            .env
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
         Ok(Executable {
-            candidates: paths.iter().map(|path| c_string(path)).collect::<Result<_>>()?,
-            arguments: command.argv.iter().map(|argument| c_string(argument)).collect::<Result<_>>()?,
+            candidates: paths
+                .iter()
+                .map(|path| c_string(path))
+                .collect::<Result<_>>()?,
+            arguments: command
+                .argv
+                .iter()
+                .map(|argument| c_string(argument))
+                .collect::<Result<_>>()?,
             environment: pairs.map(|pair| c_string(&pair)).collect::<Result<_>>()?,
         })
     }
@@ -257,7 +309,11 @@ impl Executable {
     /// Returns only when it failed.
     fn execute(&self) -> io::Error {
         let pointers = |strings: &[CString]| -> Vec<*const libc::c_char> {
-            strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect()
+            strings
+                .iter()
+                .map(|string| string.as_ptr())
+                .chain([std::ptr::null()])
+                .collect()
         };
         let (arguments, environment) = (pointers(&self.arguments), pointers(&self.environment));
         let mut failed = io::Error::from_raw_os_error(libc::ENOENT);
@@ -277,5 +333,11 @@ impl Executable {
 }
 
 fn c_string(text: &str) -> Result<CString> {
-    CString::new(text).map_err(|_| WallError::new("start_failed", "program", format!("`{text}` holds a null byte")))
+    CString::new(text).map_err(|_| {
+        WallError::new(
+            "start_failed",
+            "program",
+            format!("`{text}` holds a null byte"),
+        )
+    })
 }

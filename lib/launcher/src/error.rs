@@ -20,7 +20,11 @@ pub struct WallError {
 pub type Result<T> = std::result::Result<T, WallError>;
 
 impl WallError {
-    pub fn new(code: impl Into<Cow<'static, str>>, subject: impl Display, message: impl Display) -> Self {
+    pub fn new(
+        code: impl Into<Cow<'static, str>>,
+        subject: impl Display,
+        message: impl Display,
+    ) -> Self {
         WallError {
             code: code.into(),
             subject: subject.to_string(),
@@ -48,7 +52,12 @@ impl WallError {
     /// For a person: `subject: message (hint)`.
     pub fn to_text(&self) -> String {
         let hint = self.hint.as_ref().map(|hint| format!(" ({hint})"));
-        format!("{}: {}{}", self.subject, self.message, hint.unwrap_or_default())
+        format!(
+            "{}: {}{}",
+            self.subject,
+            self.message,
+            hint.unwrap_or_default()
+        )
     }
 
     /// `{"ok":false,"error":{…}}`

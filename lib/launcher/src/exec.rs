@@ -27,7 +27,8 @@ pub fn run(spec: &Exec) -> Result<u8> {
     let ends = if spec.tty {
         ask(&mut channel, &request, None)?;
         let terminal = channel.descriptors.pop();
-        let terminal = terminal.ok_or_else(|| WallError::new("exec_failed", "init", "gave no terminal"))?;
+        let terminal =
+            terminal.ok_or_else(|| WallError::new("exec_failed", "init", "gave no terminal"))?;
         let output = terminal.try_clone().because("exec_failed", "terminal")?;
         Ends {
             input: Some(terminal),
@@ -41,10 +42,15 @@ pub fn run(spec: &Exec) -> Result<u8> {
         ours
     };
     let word = |signal: &str| json!({ "op": "signal", "signal": signal });
-    let exit = foreground::relay(&mut channel, ends, &signals, word).because("exec_failed", "relay")?;
+    let exit =
+        foreground::relay(&mut channel, ends, &signals, word).because("exec_failed", "relay")?;
     match exit {
         Some(exit) => Ok(code(&exit)),
-        None => Err(WallError::new("exec_failed", "sandbox", "it ended before the command did")),
+        None => Err(WallError::new(
+            "exec_failed",
+            "sandbox",
+            "it ended before the command did",
+        )),
     }
 }
 
@@ -62,7 +68,12 @@ pub fn dial(path: &str) -> Result<OwnedFd> {
         let (folder, name) = path.rsplit_once('/').unwrap_or((".", path));
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = openat(CWD, folder, flags, Mode::empty())?;
-        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+        let socket = socket_with(
+            AddressFamily::UNIX,
+            SocketType::STREAM,
+            SocketFlags::CLOEXEC,
+            None,
+        )?;
         let short = format!("/proc/self/fd/{}/{name}", folder.as_raw_fd());
         connect(&socket, &SocketAddrUnix::new(short)?)?;
         Ok(socket)
@@ -71,7 +82,9 @@ pub fn dial(path: &str) -> Result<OwnedFd> {
 }
 
 fn code(exit: &Value) -> u8 {
-    let signal = exit["signal"].as_str().map(|name| 128 + signal_number(name).unwrap_or(0));
+    let signal = exit["signal"]
+        .as_str()
+        .map(|name| 128 + signal_number(name).unwrap_or(0));
     let code = signal.or_else(|| exit["code"].as_i64().map(|code| code as i32));
     code.map_or(125, |code| code as u8)
 }

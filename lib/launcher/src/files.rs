@@ -35,7 +35,12 @@ pub fn kernel_abi() -> std::result::Result<i32, String> {
     const VERSION: u32 = 1;
     // SAFETY: with this flag the call reads no memory.
     let abi = unsafe {
-        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0, VERSION)
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            std::ptr::null::<u8>(),
+            0,
+            VERSION,
+        )
     };
     if abi > 0 {
         return Ok(abi as i32);
@@ -73,9 +78,8 @@ impl FileWall {
         let known = ABI::from(abi);
         let rights = AccessFs::from_all(known);
         let scopes = Scope::from_all(known);
-        let failed = |error: &dyn std::fmt::Display| {
-            WallError::new("landlock_failed", "file wall", error)
-        };
+        let failed =
+            |error: &dyn std::fmt::Display| WallError::new("landlock_failed", "file wall", error);
         let mut ruleset = Ruleset::default()
             .set_compatibility(CompatLevel::HardRequirement)
             .handle_access(rights)
@@ -90,7 +94,11 @@ impl FileWall {
                 continue;
             };
             let access = granted(rule.access, known);
-            let access = if is_folder(&opened)? { access } else { access & AccessFs::from_file(known) };
+            let access = if is_folder(&opened)? {
+                access
+            } else {
+                access & AccessFs::from_file(known)
+            };
             created = created
                 .add_rule(PathBeneath::new(opened, access))
                 .map_err(|error| failed(&error))?;
@@ -159,8 +167,10 @@ fn open(path: &str, optional: bool) -> Result<Option<PathFd>> {
             let _ = error;
             Ok(None)
         }
-        Err(error) => Err(WallError::new("landlock_failed", format!("file rule {path}"), error)
-            .hint("remove the rule, or mount something there")),
+        Err(error) => Err(
+            WallError::new("landlock_failed", format!("file rule {path}"), error)
+                .hint("remove the rule, or mount something there"),
+        ),
     }
 }
 

@@ -34,7 +34,8 @@ pub struct Ends {
 /// Three pipes: the process' ends, and ours.
 pub fn pipes() -> io::Result<([OwnedFd; 3], Ends)> {
     let pipe = || rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC);
-    let ((input, to_input), (from_output, output), (from_error, error)) = (pipe()?, pipe()?, pipe()?);
+    let ((input, to_input), (from_output, output), (from_error, error)) =
+        (pipe()?, pipe()?, pipe()?);
     let ends = Ends {
         input: Some(to_input),
         output: Some(from_output),
@@ -68,7 +69,10 @@ pub fn relay(
     signal: impl Fn(&str) -> Value,
 ) -> io::Result<Option<Value>> {
     let _raw = if ends.terminal { Raw::enter() } else { None };
-    for end in [&ends.input, &ends.output, &ends.error].into_iter().flatten() {
+    for end in [&ends.input, &ends.output, &ends.error]
+        .into_iter()
+        .flatten()
+    {
         rustix::io::ioctl_fionbio(end, true)?;
     }
     let mut pending: Vec<u8> = Vec::new();
@@ -80,7 +84,12 @@ pub fn relay(
             break exit;
         }
         let (ready, descriptors) = wait(channel, &ends, signals, &pending, input_open);
-        let is = |what| ready.iter().zip(&descriptors).any(|(name, flags)| *name == what && !flags.is_empty());
+        let is = |what| {
+            ready
+                .iter()
+                .zip(&descriptors)
+                .any(|(name, flags)| *name == what && !flags.is_empty())
+        };
         if is("signals") {
             pass_signals(channel, &ends, signals, &signal)?;
         }
@@ -111,7 +120,13 @@ fn exit_of(line: &str) -> Option<Value> {
 
 type Waited = (Vec<&'static str>, Vec<PollFlags>);
 
-fn wait(channel: &Channel, ends: &Ends, signals: &OwnedFd, pending: &[u8], input_open: bool) -> Waited {
+fn wait(
+    channel: &Channel,
+    ends: &Ends,
+    signals: &OwnedFd,
+    pending: &[u8],
+    input_open: bool,
+) -> Waited {
     let mut names = vec!["channel", "signals"];
     let mut list = vec![
         PollFd::from_borrowed_fd(channel.as_fd(), PollFlags::IN),

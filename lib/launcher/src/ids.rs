@@ -30,12 +30,18 @@ pub fn map(pid: &str, identity: &Identity, privileged: bool) -> Result<()> {
         format!("{folder}/uid_map"),
         format!("{} {} 1", inside.uid, outside.uid),
     )
-    .because("ids_failed", format!("user id {} as {}", outside.uid, inside.uid))?;
+    .because(
+        "ids_failed",
+        format!("user id {} as {}", outside.uid, inside.uid),
+    )?;
     fs::write(
         format!("{folder}/gid_map"),
         format!("{} {} 1", inside.gid, outside.gid),
     )
-    .because("ids_failed", format!("group id {} as {}", outside.gid, inside.gid))
+    .because(
+        "ids_failed",
+        format!("group id {} as {}", outside.gid, inside.gid),
+    )
 }
 
 /// Becomes the sandbox' identity. Capabilities stay: none of them depends on id 0, which is mapped to nobody here.
@@ -91,8 +97,14 @@ pub fn mapping(uid: (u32, u32), gid: (u32, u32)) -> Result<OwnedFd> {
     .map_err(failed)?;
     let result = stopped(child).and_then(|()| {
         let folder = format!("/proc/{}", child.as_raw_nonzero());
-        fs::write(format!("{folder}/uid_map"), format!("{} {} 1", uid.0, uid.1))?;
-        fs::write(format!("{folder}/gid_map"), format!("{} {} 1", gid.0, gid.1))?;
+        fs::write(
+            format!("{folder}/uid_map"),
+            format!("{} {} 1", uid.0, uid.1),
+        )?;
+        fs::write(
+            format!("{folder}/gid_map"),
+            format!("{} {} 1", gid.0, gid.1),
+        )?;
         Ok(OwnedFd::from(File::open(format!("{folder}/ns/user"))?))
     });
     let _ = kill_process(child, Signal::KILL);

@@ -267,10 +267,26 @@ pub fn separate(identity: &crate::spec::Identity, privileged: bool) -> Result<()
 }
 
 pub fn namespaces_failed(error: &std::io::Error) -> WallError {
-    WallError::new("namespaces_unavailable", "namespaces", error).hint(
+    WallError::new(
+        "namespaces_unavailable",
+        "namespaces",
+        why_no_namespaces(error),
+    )
+    .hint(
         "allow user namespaces: sysctl user.max_user_namespaces=10000, and where they exist \
          kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0",
     )
+}
+
+/// The kernel's word for "no more namespaces" reads as a full disk (user_namespaces(7)).
+pub fn why_no_namespaces(error: &std::io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc::ENOSPC) => {
+            "this system lets no more user namespaces be made (ENOSPC)".to_owned()
+        }
+        Some(libc::EPERM) => "this user may not make user namespaces (EPERM)".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 /// What init says when it is ready, or which wall failed.

@@ -36,11 +36,19 @@ fn main() -> ExitCode {
     let mode = std::env::args().nth(1).unwrap_or_default();
     match mode.as_str() {
         "sandbox" => sandbox(),
-        "egress" => finish(spec::read().and_then(|spec| egress::run(&spec)), WallError::to_line),
-        "exec" => finish(spec::read().and_then(|spec| exec::run(&spec)), WallError::to_text),
+        "egress" => finish(
+            spec::read().and_then(|spec| egress::run(&spec)),
+            WallError::to_line,
+        ),
+        "exec" => finish(
+            spec::read().and_then(|spec| exec::run(&spec)),
+            WallError::to_text,
+        ),
         "check" => say(&check::run().to_string(), 0),
         _ => {
-            eprintln!("use: nacre-launcher sandbox|egress|exec|check, with a JSON spec on descriptor 3");
+            eprintln!(
+                "use: nacre-launcher sandbox|egress|exec|check, with a JSON spec on descriptor 3"
+            );
             ExitCode::from(2)
         }
     }
@@ -70,5 +78,9 @@ fn finish(result: Result<u8>, word: impl Fn(&WallError) -> String) -> ExitCode {
 
 fn say(line: &str, code: u8) -> ExitCode {
     let said = writeln!(std::io::stdout(), "{line}");
-    if said.is_ok() { ExitCode::from(code) } else { ExitCode::FAILURE }
+    if said.is_ok() {
+        ExitCode::from(code)
+    } else {
+        ExitCode::FAILURE
+    }
 }

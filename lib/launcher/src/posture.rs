@@ -131,7 +131,10 @@ impl Status {
             seccomp: SeccompPosture {
                 mode: fields.get("Seccomp")?.parse().ok()?,
                 // Counted since Linux 5.9.
-                filters: fields.get("Seccomp_filters").and_then(|n| n.parse().ok()).unwrap_or(0),
+                filters: fields
+                    .get("Seccomp_filters")
+                    .and_then(|n| n.parse().ok())
+                    .unwrap_or(0),
                 reason: None,
             },
             no_new_privs: *fields.get("NoNewPrivs")? == "1",
@@ -145,7 +148,11 @@ impl Status {
             ids: IdsInside {
                 uid: effective_id("Uid")?,
                 gid: effective_id("Gid")?,
-                groups: fields.get("Groups")?.split_whitespace().filter_map(|id| id.parse().ok()).collect(),
+                groups: fields
+                    .get("Groups")?
+                    .split_whitespace()
+                    .filter_map(|id| id.parse().ok())
+                    .collect(),
             },
         })
     }
@@ -163,7 +170,11 @@ fn outside_id(map: &str, inside: u32) -> u32 {
     let text = fs::read_to_string(format!("/proc/self/{map}")).unwrap_or_default();
     let found = text.lines().find_map(|line| {
         let mut numbers = line.split_whitespace().map(str::parse::<u32>);
-        let (from, to, count) = (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
+        let (from, to, count) = (
+            numbers.next()?.ok()?,
+            numbers.next()?.ok()?,
+            numbers.next()?.ok()?,
+        );
         (inside >= from && inside - from < count).then(|| to + (inside - from))
     });
     found.unwrap_or(u32::MAX)
@@ -183,8 +194,12 @@ pub fn mounts() -> MountsPosture {
             continue;
         };
         posture.count += 1;
-        let kind = fields.iter().position(|field| *field == "-").and_then(|at| fields.get(at + 1));
-        let device = kind == Some(&"devtmpfs") || point.starts_with("/dev/") && kind != Some(&"tmpfs");
+        let kind = fields
+            .iter()
+            .position(|field| *field == "-")
+            .and_then(|at| fields.get(at + 1));
+        let device =
+            kind == Some(&"devtmpfs") || point.starts_with("/dev/") && kind != Some(&"tmpfs");
         if options.split(',').all(|option| option != "ro") && !device {
             posture.writable.push((*point).to_owned());
         }

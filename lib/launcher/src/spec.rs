@@ -283,16 +283,15 @@ impl Checked for Sandbox {
     fn check(&self) -> Result<()> {
         check_identity(&self.identity, &self.off)?;
         check_off(&self.off)?;
-        if let Some(process) = &self.process
-            && process.argv.is_empty()
-        {
-            return Err(bad("process.argv", "is empty"));
-        }
-        if self.wait && self.process.is_none() {
-            return Err(bad("wait", "needs a process"));
-        }
-        if self.wait && matches!(&self.process, Some(process) if process.restart.policy != RestartPolicy::Never) {
-            return Err(bad("wait", "needs process.restart.policy never"));
+        match &self.process {
+            Some(process) if process.argv.is_empty() => {
+                return Err(bad("process.argv", "is empty"));
+            }
+            Some(process) if self.wait && process.restart.policy != RestartPolicy::Never => {
+                return Err(bad("wait", "needs process.restart.policy never"));
+            }
+            None if self.wait => return Err(bad("wait", "needs a process")),
+            _ => {}
         }
         check_paths(&self.root)
     }
@@ -323,8 +322,11 @@ fn check_identity(identity: &Identity, off: &[Wall]) -> Result<()> {
         return Ok(());
     }
     if identity.outside.uid == 0 || identity.outside.gid == 0 {
-        return Err(bad("identity.outside", "0 is root: an agent never runs as root outside")
-            .hint("give the sandbox an id of its own, from 700000 upward"));
+        return Err(bad(
+            "identity.outside",
+            "0 is root: an agent never runs as root outside",
+        )
+        .hint("give the sandbox an id of its own, from 700000 upward"));
     }
     Ok(())
 }
@@ -377,8 +379,8 @@ pub fn read<T: DeserializeOwned + Checked>() -> Result<T> {
     input
         .read_to_string(&mut text)
         .because("bad_spec", "descriptor 3")?;
-    let spec: T = serde_json::from_str(&text)
-        .map_err(|error| WallError::new("bad_spec", "spec", error))?;
+    let spec: T =
+        serde_json::from_str(&text).map_err(|error| WallError::new("bad_spec", "spec", error))?;
     spec.check()?;
     Ok(spec)
 }

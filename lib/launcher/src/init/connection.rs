@@ -83,7 +83,8 @@ impl Connection {
     }
 
     pub fn say_with(&mut self, line: &str, descriptors: Vec<OwnedFd>) {
-        self.unsent.push_back((format!("{line}\n").into_bytes(), descriptors));
+        self.unsent
+            .push_back((format!("{line}\n").into_bytes(), descriptors));
         self.send();
     }
 
@@ -120,5 +121,8 @@ impl AsFd for Connection {
 }
 
 pub fn again(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
 }

@@ -4,7 +4,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::PollFlags;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SendFlags, Shutdown, SocketFlags, SocketType, connect, send, shutdown, socket_with, sockopt};
+use rustix::net::{
+    AddressFamily, SendFlags, Shutdown, SocketFlags, SocketType, connect, send, shutdown,
+    socket_with, sockopt,
+};
 
 /// Bytes that wait in one direction; the sender waits beyond it.
 const MOST_WAITING: usize = 64 << 10;
@@ -57,7 +60,11 @@ fn open(port: u16, six: bool) -> io::Result<OwnedFd> {
     } else {
         (Ipv4Addr::LOCALHOST, port).into()
     };
-    let family = if six { AddressFamily::INET6 } else { AddressFamily::INET };
+    let family = if six {
+        AddressFamily::INET6
+    } else {
+        AddressFamily::INET
+    };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(family, SocketType::STREAM, flags, None)?;
     match connect(&socket, &address) {
@@ -113,7 +120,9 @@ impl Relay {
 
     /// Moves what can be moved.
     pub fn advance(&mut self, which: usize, ready: PollFlags) {
-        if ready.intersects(PollFlags::IN | PollFlags::HUP) && self.interest(which).contains(PollFlags::IN) {
+        if ready.intersects(PollFlags::IN | PollFlags::HUP)
+            && self.interest(which).contains(PollFlags::IN)
+        {
             self.read(which);
         }
         // A peer that is gone wholly and has nothing left to read will take nothing either.
@@ -138,7 +147,11 @@ impl Relay {
     fn write(&mut self, to: usize) {
         let from = 1 - to;
         while !self.waiting[from].is_empty() {
-            match send(&self.ends[to], &self.waiting[from], SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+            match send(
+                &self.ends[to],
+                &self.waiting[from],
+                SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
+            ) {
                 Ok(sent) => drop(self.waiting[from].drain(..sent)),
                 Err(Errno::AGAIN | Errno::INTR) => return,
                 Err(_) => {

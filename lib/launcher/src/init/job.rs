@@ -26,11 +26,17 @@ pub enum Purpose {
 
 impl Job {
     /// `work` runs in the copy and gives the line.
-    pub fn start(connection: u64, purpose: Purpose, work: impl FnOnce() -> String) -> std::io::Result<Self> {
+    pub fn start(
+        connection: u64,
+        purpose: Purpose,
+        work: impl FnOnce() -> String,
+    ) -> std::io::Result<Self> {
         let (report, answer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         process::fork(|| {
             let line = work();
-            let written = answer.try_clone().and_then(|pipe| File::from(pipe).write_all(line.as_bytes()));
+            let written = answer
+                .try_clone()
+                .and_then(|pipe| File::from(pipe).write_all(line.as_bytes()));
             i32::from(written.is_err())
         })?;
         rustix::io::ioctl_fionbio(&report, true)?;

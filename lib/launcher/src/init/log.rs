@@ -34,9 +34,8 @@ impl Log {
         if self.file.is_none() {
             self.file = self.open().ok();
         }
-        if let Some(file) = &mut self.file
-            && file.write_all(bytes).is_ok()
-        {
+        let written = self.file.as_mut().map(|file| file.write_all(bytes));
+        if matches!(written, Some(Ok(()))) {
             self.length += bytes.len() as u64;
         }
     }
@@ -47,7 +46,8 @@ impl Log {
     }
 
     fn open(&mut self) -> io::Result<File> {
-        let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags =
+            OFlags::CREATE | OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = File::from(openat(&self.folder, NAME, flags, Mode::from(0o600))?);
         self.length = file.metadata()?.len();
         Ok(file)
@@ -57,8 +57,17 @@ impl Log {
         self.file = None;
         self.length = 0;
         for number in (0..OLDER).rev() {
-            let from = if number == 0 { NAME.to_owned() } else { format!("{NAME}.{number}") };
-            match renameat(&self.folder, &from, &self.folder, format!("{NAME}.{}", number + 1)) {
+            let from = if number == 0 {
+                NAME.to_owned()
+            } else {
+                format!("{NAME}.{number}")
+            };
+            match renameat(
+                &self.folder,
+                &from,
+                &self.folder,
+                format!("{NAME}.{}", number + 1),
+            ) {
                 Ok(()) | Err(Errno::NOENT) => {}
                 // Without a rename it grows on rather than being cut.
                 Err(_) => return,

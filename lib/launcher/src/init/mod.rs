@@ -5,14 +5,17 @@ mod agent;
 mod connection;
 mod dial;
 mod job;
+mod life;
 mod log;
 mod operations;
 mod owner;
 pub mod probe;
 mod processes;
+mod ready;
 mod run;
 mod stop;
 pub mod terminal;
+mod traffic;
 
 pub use agent::Exit;
 pub use run::{Foreground, Init, Parts};

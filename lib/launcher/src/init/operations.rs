@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use super::connection::Kind;
 use super::dial::Dialling;
 use super::job::{Job, Purpose};
-use super::run::{DIAL_PATIENCE, Exec, Init};
+use super::run::{Exec, Init};
 use super::terminal::{self, Size};
+use super::traffic::DIAL_PATIENCE;
 use super::{owner, probe, processes};
 use crate::child::{self, Stdio};
 use crate::error::{Because, Result, WallError};
@@ -58,7 +59,10 @@ enum Question {
 impl Question {
     /// What an egress needs; it parses an agent's bytes, so it may ask nothing else.
     fn is_for_egress(&self) -> bool {
-        matches!(self, Question::Attach | Question::Owner { .. } | Question::Dial { .. })
+        matches!(
+            self,
+            Question::Attach | Question::Owner { .. } | Question::Dial { .. }
+        )
     }
 }
 
@@ -81,7 +85,11 @@ impl Init {
             .map_err(|error| WallError::new("bad_request", "request to init", error))?;
         let kind = self.connections.get(&id).map(|connection| connection.kind);
         if kind != Some(Kind::Control) && !question.is_for_egress() {
-            return Err(WallError::new("not_allowed", "request to init", "not on this socket"));
+            return Err(WallError::new(
+                "not_allowed",
+                "request to init",
+                "not on this socket",
+            ));
         }
         let done = Ok(Some(json!({ "ok": true })));
         match question {
@@ -97,7 +105,12 @@ impl Init {
                 Ok(None)
             }
             Question::Restart => self.restart().and(done),
-            Question::Exec { argv, env, cwd, tty } => {
+            Question::Exec {
+                argv,
+                env,
+                cwd,
+                tty,
+            } => {
                 self.exec(id, &Command { argv, env, cwd }, tty)?;
                 Ok(None)
             }
@@ -105,7 +118,11 @@ impl Init {
             Question::Resize { rows, cols } => self.resize(id, Size { rows, cols }).and(done),
             Question::Probe => self.probe(id),
             Question::Attach => self.attach(id),
-            Question::Owner { proto, local, remote } => self.owner(id, &proto, &local, &remote),
+            Question::Owner {
+                proto,
+                local,
+                remote,
+            } => self.owner(id, &proto, &local, &remote),
             Question::Dial { port } => self.dial(id, port),
         }
     }
@@ -134,10 +151,15 @@ impl Init {
         let mut posture = agent.posture.clone().unwrap_or(Value::Null);
         let live = agent
             .pid
-            .and_then(|pid| std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).ok())
+            .and_then(|pid| {
+                std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).ok()
+            })
             .and_then(|text| Status::parse(&text));
         if let (Some(live), Value::Object(fields)) = (live, &mut posture) {
-            let reason = fields.get("seccomp").and_then(|seccomp| seccomp.get("reason")).cloned();
+            let reason = fields
+                .get("seccomp")
+                .and_then(|seccomp| seccomp.get("reason"))
+                .cloned();
             let mut seccomp = json!(live.seccomp);
             if let Some(reason) = reason {
                 seccomp["reason"] = reason;
@@ -180,13 +202,21 @@ impl Init {
             return Ok(());
         };
         if connection.exec.is_some() {
-            return Err(WallError::new("bad_request", "exec", "a command runs on this connection already"));
+            return Err(WallError::new(
+                "bad_request",
+                "exec",
+                "a command runs on this connection already",
+            ));
         }
         let received = std::mem::take(&mut connection.descriptors);
         let (stdio, handed_over, terminal) = match tty {
             None => {
                 let pipes: [OwnedFd; 3] = received.try_into().map_err(|_| {
-                    WallError::new("bad_request", "exec", "without tty it needs three descriptors")
+                    WallError::new(
+                        "bad_request",
+                        "exec",
+                        "without tty it needs three descriptors",
+                    )
                 })?;
                 (Stdio::Pipes(pipes), vec![], None)
             }
@@ -215,9 +245,13 @@ impl Init {
     }
 
     fn signal_exec(&mut self, id: u64, name: &str) -> Result<()> {
-        let running = self.connections.get(&id).and_then(|connection| connection.exec);
+        let running = self
+            .connections
+            .get(&id)
+            .and_then(|connection| connection.exec);
         let pid = running.ok_or_else(|| failed("no command runs on this connection"))?;
-        let signal = signal_number(name).ok_or_else(|| failed(&format!("no signal is called {name}")))?;
+        let signal =
+            signal_number(name).ok_or_else(|| failed(&format!("no signal is called {name}")))?;
         // SAFETY: takes two numbers.
         unsafe { libc::kill(-pid.as_raw_nonzero().get(), signal) };
         Ok(())
@@ -232,7 +266,8 @@ impl Init {
     }
 
     fn probe(&mut self, id: u64) -> Result<Option<Value>> {
-        let job = Job::start(id, Purpose::Answer, || probe::run(&self.walls)).because("probe_failed", "probe")?;
+        let job = Job::start(id, Purpose::Answer, || probe::run(&self.walls))
+            .because("probe_failed", "probe")?;
         self.jobs.push(job);
         self.busy(id);
         Ok(None)
@@ -243,8 +278,13 @@ impl Init {
             .listeners
             .as_ref()
             .ok_or_else(|| failed("this sandbox captures nothing"))?;
-        let copies = listeners.descriptors().into_iter().map(|one| one.try_clone_to_owned());
-        let copies: Vec<OwnedFd> = copies.collect::<std::io::Result<_>>().because("attach_failed", "listeners")?;
+        let copies = listeners
+            .descriptors()
+            .into_iter()
+            .map(|one| one.try_clone_to_owned());
+        let copies: Vec<OwnedFd> = copies
+            .collect::<std::io::Result<_>>()
+            .because("attach_failed", "listeners")?;
         let answer = json!({ "ok": true, "sockets": listeners.names() });
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.say_with(&answer.to_string(), copies);
@@ -254,7 +294,11 @@ impl Init {
 
     fn owner(&mut self, id: u64, proto: &str, local: &str, remote: &str) -> Result<Option<Value>> {
         if proto != "tcp" {
-            return Err(WallError::new("owner_unknown", proto, "only tcp has an owner"));
+            return Err(WallError::new(
+                "owner_unknown",
+                proto,
+                "only tcp has an owner",
+            ));
         }
         let (owner, identity, file) = owner::find(local, remote)?;
         if let Some(digest) = self.digests.get(&identity) {
@@ -264,8 +308,10 @@ impl Init {
             }
             return Ok(None);
         }
-        let job = Job::start(id, Purpose::Digest { owner, identity }, || owner::digest(file))
-            .because("owner_unknown", "digest")?;
+        let job = Job::start(id, Purpose::Digest { owner, identity }, || {
+            owner::digest(file)
+        })
+        .because("owner_unknown", "digest")?;
         self.jobs.push(job);
         self.busy(id);
         Ok(None)
@@ -273,11 +319,17 @@ impl Init {
 
     fn dial(&mut self, id: u64, port: u16) -> Result<Option<Value>> {
         if !self.ports.contains(&port) {
-            return Err(WallError::new("dial_failed", format!("port {port} inside"), "is not one of the sandbox' ports")
-                .hint(format!("add {port} to the agent's ports")));
+            return Err(WallError::new(
+                "dial_failed",
+                format!("port {port} inside"),
+                "is not one of the sandbox' ports",
+            )
+            .hint(format!("add {port} to the agent's ports")));
         }
-        let dialling = Dialling::start(port).because("dial_failed", format!("port {port} inside"))?;
-        self.dials.insert(id, (dialling, Instant::now() + DIAL_PATIENCE));
+        let dialling =
+            Dialling::start(port).because("dial_failed", format!("port {port} inside"))?;
+        self.dials
+            .insert(id, (dialling, Instant::now() + DIAL_PATIENCE));
         self.busy(id);
         Ok(None)
     }

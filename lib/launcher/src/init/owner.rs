@@ -55,7 +55,13 @@ impl Digests {
 
 /// The owner and its open executable. `local` is what the agent dialled, `remote` its own end: as an egress sees them.
 pub fn find(local: &str, remote: &str) -> Result<(Owner, Identity, File)> {
-    let lost = |message: String| WallError::new("owner_unknown", format!("connection {remote} to {local}"), message);
+    let lost = |message: String| {
+        WallError::new(
+            "owner_unknown",
+            format!("connection {remote} to {local}"),
+            message,
+        )
+    };
     let address = |text: &str| {
         text.parse::<SocketAddr>()
             .map_err(|_| lost(format!("`{text}` is no address with a port")))
@@ -70,7 +76,11 @@ pub fn find(local: &str, remote: &str) -> Result<(Owner, Identity, File)> {
         let identity = identity(&file)?;
         Ok((Owner { pid, path }, identity, file))
     };
-    opened().map_err(|error| lost(format!("the program of process {pid} cannot be read ({error})")))
+    opened().map_err(|error| {
+        lost(format!(
+            "the program of process {pid} cannot be read ({error})"
+        ))
+    })
 }
 
 /// An IPv4 address that is written as an IPv6 one is an IPv4 address.
@@ -83,14 +93,17 @@ fn holder(inode: u32) -> Option<i32> {
     let target = format!("socket:[{inode}]");
     let holds = |pid: i32| {
         fs::read_dir(format!("/proc/{pid}/fd")).is_ok_and(|entries| {
-            entries
-                .flatten()
-                .any(|entry| fs::read_link(entry.path()).is_ok_and(|link| link.as_os_str() == target.as_str()))
+            entries.flatten().any(|entry| {
+                fs::read_link(entry.path()).is_ok_and(|link| link.as_os_str() == target.as_str())
+            })
         })
     };
     let mut processes = processes::all();
     processes.sort_by_key(|process| (process.started, process.pid));
-    processes.iter().map(|process| process.pid).find(|pid| holds(*pid))
+    processes
+        .iter()
+        .map(|process| process.pid)
+        .find(|pid| holds(*pid))
 }
 
 fn identity(file: &File) -> io::Result<Identity> {
@@ -110,7 +123,13 @@ pub fn digest(mut file: File) -> String {
     let mut buffer = vec![0; 256 << 10];
     loop {
         match file.read(&mut buffer) {
-            Ok(0) => return hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
+            Ok(0) => {
+                return hash
+                    .finalize()
+                    .iter()
+                    .map(|byte| format!("{byte:02x}"))
+                    .collect();
+            }
             Ok(length) => hash.update(&buffer[..length]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => return String::new(),

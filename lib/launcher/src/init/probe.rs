@@ -17,37 +17,83 @@ const SILENCE: Duration = Duration::from_millis(700);
 type Probe = (&'static str, &'static str, fn() -> io::Result<String>);
 
 const PROBES: [Probe; 31] = [
-    ("write outside the workspace", "files", || create("/usr/nacre-probe")),
+    ("write outside the workspace", "files", || {
+        create("/usr/nacre-probe")
+    }),
     ("write into /etc", "files", || create("/etc/nacre-probe")),
     ("write into the root", "files", || create("/nacre-probe")),
-    ("read a folder that no rule gives", "files", || list(crate::mounts::CANARY)),
+    ("read a folder that no rule gives", "files", || {
+        list(crate::mounts::CANARY)
+    }),
     ("read the home folder of root", "files", || list("/root")),
-    ("read the home folders of the host", "files", || list("/home")),
-    ("read the host's shadow file", "files", || read("/etc/shadow")),
-    ("write a kernel setting", "files", || open_write("/proc/sys/kernel/core_pattern")),
-    ("reach the host's root through init", "files", || list("/proc/1/root/")),
-    ("read the environment of init", "credentials", || read("/proc/1/environ")),
-    ("read the memory of init", "credentials", || read("/proc/1/mem")),
+    ("read the home folders of the host", "files", || {
+        list("/home")
+    }),
+    ("read the host's shadow file", "files", || {
+        read("/etc/shadow")
+    }),
+    ("write a kernel setting", "files", || {
+        open_write("/proc/sys/kernel/core_pattern")
+    }),
+    ("reach the host's root through init", "files", || {
+        list("/proc/1/root/")
+    }),
+    ("read the environment of init", "credentials", || {
+        read("/proc/1/environ")
+    }),
+    ("read the memory of init", "credentials", || {
+        read("/proc/1/mem")
+    }),
     ("mount a file system", "syscalls", mount),
-    ("trace a process", "syscalls", || call(libc::SYS_ptrace, [libc::PTRACE_TRACEME as i64, 0, 0, 0])),
+    ("trace a process", "syscalls", || {
+        call(libc::SYS_ptrace, [libc::PTRACE_TRACEME as i64, 0, 0, 0])
+    }),
     ("read the memory of a process", "syscalls", process_vm_readv),
-    ("take a descriptor of a process", "syscalls", || call(libc::SYS_pidfd_getfd, [0, 0, 0, 0])),
-    ("make a user namespace", "syscalls", || call(libc::SYS_unshare, [libc::CLONE_NEWUSER.into(), 0, 0, 0])),
-    ("load a bpf program", "syscalls", || call(libc::SYS_bpf, [0, 0, 0, 0])),
-    ("use a kernel keyring", "syscalls", || call(libc::SYS_keyctl, [0, -3, 1, 0])),
+    ("take a descriptor of a process", "syscalls", || {
+        call(libc::SYS_pidfd_getfd, [0, 0, 0, 0])
+    }),
+    ("make a user namespace", "syscalls", || {
+        call(libc::SYS_unshare, [libc::CLONE_NEWUSER.into(), 0, 0, 0])
+    }),
+    ("load a bpf program", "syscalls", || {
+        call(libc::SYS_bpf, [0, 0, 0, 0])
+    }),
+    ("use a kernel keyring", "syscalls", || {
+        call(libc::SYS_keyctl, [0, -3, 1, 0])
+    }),
     ("set up io_uring", "syscalls", io_uring),
-    ("handle page faults", "syscalls", || call(libc::SYS_userfaultfd, [1, 0, 0, 0])),
+    ("handle page faults", "syscalls", || {
+        call(libc::SYS_userfaultfd, [1, 0, 0, 0])
+    }),
     ("use a foreign system call", "syscalls", foreign_call),
-    ("type into a terminal", "syscalls", || call(libc::SYS_ioctl, [0, libc::TIOCSTI as i64, 0, 0])),
-    ("become root", "syscalls", || call(libc::SYS_setuid, [0, 0, 0, 0])),
-    ("open a raw socket", "network", || socket(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_ICMP)),
-    ("open a ping socket", "network", || socket(libc::AF_INET, libc::SOCK_DGRAM, libc::IPPROTO_ICMP)),
-    ("open a packet socket", "network", || socket(libc::AF_PACKET, libc::SOCK_RAW, 0)),
-    ("open a vsock", "network", || socket(libc::AF_VSOCK, libc::SOCK_STREAM, 0)),
-    ("open a netfilter socket", "network", || socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_NETFILTER)),
+    ("type into a terminal", "syscalls", || {
+        call(libc::SYS_ioctl, [0, libc::TIOCSTI as i64, 0, 0])
+    }),
+    ("become root", "syscalls", || {
+        call(libc::SYS_setuid, [0, 0, 0, 0])
+    }),
+    ("open a raw socket", "network", || {
+        socket(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_ICMP)
+    }),
+    ("open a ping socket", "network", || {
+        socket(libc::AF_INET, libc::SOCK_DGRAM, libc::IPPROTO_ICMP)
+    }),
+    ("open a packet socket", "network", || {
+        socket(libc::AF_PACKET, libc::SOCK_RAW, 0)
+    }),
+    ("open a vsock", "network", || {
+        socket(libc::AF_VSOCK, libc::SOCK_STREAM, 0)
+    }),
+    ("open a netfilter socket", "network", || {
+        socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_NETFILTER)
+    }),
     ("send a datagram outside", "network", datagram),
-    ("reach the cloud's metadata service", "network", || dial("169.254.169.254:80")),
-    ("reach an address that no rule names", "network", || dial("192.0.2.1:443")),
+    ("reach the cloud's metadata service", "network", || {
+        dial("169.254.169.254:80")
+    }),
+    ("reach an address that no rule names", "network", || {
+        dial("192.0.2.1:443")
+    }),
 ];
 
 /// Enters the walls and tries all. The line for the one who asked.
@@ -103,19 +149,36 @@ fn call(number: i64, arguments: [i64; 4]) -> io::Result<String> {
     let [a, b, c, d] = arguments;
     // SAFETY: no argument is a pointer that the kernel would write through.
     let done = unsafe { libc::syscall(number, a, b, c, d, 0, 0) };
-    if done < 0 { Err(io::Error::last_os_error()) } else { Ok("the kernel did it".to_owned()) }
+    if done < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok("the kernel did it".to_owned())
+    }
 }
 
 fn socket(family: i32, kind: i32, protocol: i32) -> io::Result<String> {
-    call(libc::SYS_socket, [family.into(), kind.into(), protocol.into(), 0])
+    call(
+        libc::SYS_socket,
+        [family.into(), kind.into(), protocol.into(), 0],
+    )
 }
 
 fn mount() -> io::Result<String> {
     // SAFETY: all strings end with null.
     let done = unsafe {
-        libc::mount(c"none".as_ptr(), c"/tmp".as_ptr(), c"tmpfs".as_ptr(), 0, std::ptr::null())
+        libc::mount(
+            c"none".as_ptr(),
+            c"/tmp".as_ptr(),
+            c"tmpfs".as_ptr(),
+            0,
+            std::ptr::null(),
+        )
     };
-    if done == 0 { Ok("a tmpfs was mounted".to_owned()) } else { Err(io::Error::last_os_error()) }
+    if done == 0 {
+        Ok("a tmpfs was mounted".to_owned())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 fn process_vm_readv() -> io::Result<String> {
@@ -130,15 +193,25 @@ fn process_vm_readv() -> io::Result<String> {
         iov_len: 8,
     };
     // SAFETY: this process' own memory, of the right length.
-    let done = unsafe { libc::process_vm_readv(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0) };
-    if done < 0 { Err(io::Error::last_os_error()) } else { Ok("memory was read".to_owned()) }
+    let done = unsafe {
+        libc::process_vm_readv(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0)
+    };
+    if done < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok("memory was read".to_owned())
+    }
 }
 
 fn io_uring() -> io::Result<String> {
     let mut parameters = [0_u8; 120]; // struct io_uring_params
     // SAFETY: the kernel writes no more than its struct.
     let done = unsafe { libc::syscall(libc::SYS_io_uring_setup, 1, parameters.as_mut_ptr()) };
-    if done < 0 { Err(io::Error::last_os_error()) } else { Ok("a ring was made".to_owned()) }
+    if done < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok("a ring was made".to_owned())
+    }
 }
 
 /// `getpid` as x32 has it.
@@ -155,7 +228,9 @@ fn datagram() -> io::Result<String> {
 /// A captured connection is made before it is decided, so what counts is that no byte comes back.
 fn dial(address: &str) -> io::Result<String> {
     use std::io::{Read, Write};
-    let address: SocketAddr = address.parse().map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let address: SocketAddr = address
+        .parse()
+        .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
     let mut stream = TcpStream::connect_timeout(&address, SILENCE)?;
     stream.set_read_timeout(Some(SILENCE))?;
     stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;

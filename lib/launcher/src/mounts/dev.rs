@@ -20,7 +20,8 @@ impl Devices {
             let path = format!("/dev/{name}");
             let node = Detached::copy_of(&path).because("mount_failed", &path)?;
             // Not nodev: it would close the very device.
-            node.restrict(NOSUID | NOEXEC).because("mount_failed", &path)?;
+            node.restrict(NOSUID | NOEXEC)
+                .because("mount_failed", &path)?;
             nodes.push((name, node));
         }
         Ok(Devices(nodes))

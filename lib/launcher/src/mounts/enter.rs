@@ -36,9 +36,7 @@ const MASKED: [&str; 21] = [
 ];
 
 /// The kinds of namespaces whose number is set to 0 for the sandbox' own user namespace: a wall behind seccomp's.
-const NO_MORE: [&str; 7] = [
-    "user", "mnt", "pid", "net", "ipc", "uts", "cgroup",
-];
+const NO_MORE: [&str; 7] = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"];
 
 /// Whether `/proc` is a new instance (for a process id namespace of our own) or the host's.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -85,7 +83,8 @@ fn mount_proc(proc: Proc) -> Result<OwnedFd> {
         )
     })?;
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let place = openat(CWD, "proc", flags, Mode::empty()).because("mount_failed", "/proc inside")?;
+    let place =
+        openat(CWD, "proc", flags, Mode::empty()).because("mount_failed", "/proc inside")?;
     made.attach(&place).because("mount_failed", "/proc inside")
 }
 
@@ -104,7 +103,8 @@ fn mask() -> io::Result<()> {
         let Ok(place) = openat(&proc, name, flags, Mode::empty()) else {
             continue;
         };
-        let folder = rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&place)?.st_mode).is_dir();
+        let folder =
+            rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&place)?.st_mode).is_dir();
         let cover = if folder { &CANARY[1..] } else { "dev/null" };
         let cover = Detached::copy_of(cover)?;
         cover.restrict(RO)?;

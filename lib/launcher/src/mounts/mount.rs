@@ -110,5 +110,9 @@ fn mount_setattr(mount: impl AsFd, request: &libc::mount_attr, flags: i32) -> io
             size_of::<libc::mount_attr>(),
         )
     };
-    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if done == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }

@@ -20,22 +20,21 @@ pub struct Layers {
 impl Layers {
     pub fn of_host(overlay: &Overlay, site_owner: crate::spec::Ids, root: bool) -> Result<Self> {
         let subject = |path: &str| format!("overlay layer {path}");
-        let lower = Detached::copy_of(&overlay.lower)
-            .because("overlay_failed", subject(&overlay.lower))?;
+        let lower =
+            Detached::copy_of(&overlay.lower).because("overlay_failed", subject(&overlay.lower))?;
         lower
             .restrict(super::mount::RO | NOSUID | NODEV)
             .because("overlay_failed", subject(&overlay.lower))?;
         if root {
             // The folder's owner is shown as the agent, so that the agent can read and change what its owner can.
-            let stat = fstat(&open(&overlay.lower)?)
-                .because("overlay_failed", subject(&overlay.lower))?;
-            let namespace = ids::mapping(
-                (stat.st_uid, site_owner.uid),
-                (stat.st_gid, site_owner.gid),
+            let stat =
+                fstat(&open(&overlay.lower)?).because("overlay_failed", subject(&overlay.lower))?;
+            let namespace =
+                ids::mapping((stat.st_uid, site_owner.uid), (stat.st_gid, site_owner.gid))?;
+            lower.idmap(&namespace).because(
+                "overlay_failed",
+                format!("mapping the owner of {}", overlay.lower),
             )?;
-            lower
-                .idmap(&namespace)
-                .because("overlay_failed", format!("mapping the owner of {}", overlay.lower))?;
         }
         Ok(Layers {
             at: overlay.at.clone(),
@@ -48,8 +47,12 @@ impl Layers {
     pub fn install(self, site: &Site, number: usize, root: bool) -> Result<()> {
         let subject = format!("overlay {}", self.at);
         let hung = site.place(&format!("{CANARY}/lower-{number}"), Kind::Folder)?;
-        let lower = self.lower.attach(&hung).because("overlay_failed", &subject)?;
-        let mount = merged(&lower, &self.upper, &self.work, root).because("overlay_failed", &subject)?;
+        let lower = self
+            .lower
+            .attach(&hung)
+            .because("overlay_failed", &subject)?;
+        let mount =
+            merged(&lower, &self.upper, &self.work, root).because("overlay_failed", &subject)?;
         let place = site.place(&self.at, Kind::Folder)?;
         mount.attach(&place).because("overlay_failed", &subject)?;
         Ok(())
@@ -58,7 +61,8 @@ impl Layers {
 
 fn open(path: &str) -> Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    openat(CWD, path, flags, Mode::empty()).because("overlay_failed", format!("overlay layer {path}"))
+    openat(CWD, path, flags, Mode::empty())
+        .because("overlay_failed", format!("overlay layer {path}"))
 }
 
 /// By descriptor: a path may hold colons and commas, which have a meaning here.

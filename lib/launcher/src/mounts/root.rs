@@ -15,8 +15,11 @@ const ROOT_BYTES: u64 = 16 << 20;
 
 /// Cuts this mount namespace off the host's: what is mounted here is seen nowhere else, and the reverse.
 pub fn cut_off() -> Result<()> {
-    mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE)
-        .because("mount_failed", "mount namespace")
+    mount_change(
+        "/",
+        MountPropagationFlags::REC | MountPropagationFlags::PRIVATE,
+    )
+    .because("mount_failed", "mount namespace")
 }
 
 /// Everything of the host that will be seen inside, taken by descriptor before anything covers it.
@@ -31,7 +34,9 @@ impl Sources {
         let mut binds = Vec::new();
         for (number, bind) in root.binds.iter().enumerate() {
             let source = match Detached::copy_of(&bind.from) {
-                Err(error) if bind.optional && error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) if bind.optional && error.kind() == std::io::ErrorKind::NotFound => {
+                    continue;
+                }
                 source => source.because("mount_failed", format!("bind {}", bind.from))?,
             };
             let read_only = if bind.mode == BindMode::Ro { RO } else { 0 };
@@ -73,14 +78,23 @@ pub fn plant(private: bool) -> Result<OwnedFd> {
 }
 
 /// Fills the root, then closes it: from here on its own files and folders are read-only.
-pub fn fill(root: OwnedFd, wanted: &Root, sources: Sources, owner: Ids, as_root: bool) -> Result<()> {
+pub fn fill(
+    root: OwnedFd,
+    wanted: &Root,
+    sources: Sources,
+    owner: Ids,
+    as_root: bool,
+) -> Result<()> {
     let mut site = Site::new(root, owner)?;
     for folder in [CANARY, "/proc", "/dev"] {
         site.place(folder, Kind::Folder)?;
     }
     for tmpfs in &wanted.tmpfs {
         let options = [
-            ("mode", format!("{:o}", permission_bits(tmpfs.mode.as_deref(), 0o755)?)),
+            (
+                "mode",
+                format!("{:o}", permission_bits(tmpfs.mode.as_deref(), 0o755)?),
+            ),
             ("size", tmpfs.size_bytes.to_string()),
             ("uid", owner.uid.to_string()),
             ("gid", owner.gid.to_string()),

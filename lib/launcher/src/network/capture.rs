@@ -2,9 +2,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use rustix::net::{
-    AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt,
-};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
 
 /// Connections that wait while no egress is there; it holds them until one is.
 const BACKLOG: i32 = 512;
@@ -33,7 +31,10 @@ impl Listeners {
     }
 
     pub fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        self.sockets.iter().map(|(_, socket)| socket.as_fd()).collect()
+        self.sockets
+            .iter()
+            .map(|(_, socket)| socket.as_fd())
+            .collect()
     }
 }
 
@@ -65,7 +66,12 @@ fn open(address: &SocketAddr, kind: SocketType) -> io::Result<OwnedFd> {
         SocketAddr::V4(_) => AddressFamily::INET,
         SocketAddr::V6(_) => AddressFamily::INET6,
     };
-    let socket = socket_with(family, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
+    let socket = socket_with(
+        family,
+        kind,
+        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+        None,
+    )?;
     if address.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, true)?;
     }
@@ -89,5 +95,9 @@ fn transparent(socket: &OwnedFd, address: &SocketAddr) -> io::Result<()> {
             size_of_val(&on) as libc::socklen_t,
         )
     };
-    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if done == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }

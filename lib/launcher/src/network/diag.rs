@@ -14,7 +14,11 @@ const INODE: usize = 68;
 /// <https://man7.org/linux/man-pages/man7/sock_diag.7.html>
 pub fn inode(own: SocketAddr, peer: SocketAddr) -> io::Result<u32> {
     let mut socket = Socket::open(Some(SOCK_DIAG))?;
-    let family = if own.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    let family = if own.is_ipv4() {
+        libc::AF_INET
+    } else {
+        libc::AF_INET6
+    };
     // struct inet_diag_req_v2: family, protocol, extensions, padding, states, then inet_diag_sockid
     let mut request = vec![family as u8, libc::IPPROTO_TCP as u8, 0, 0];
     request.extend_from_slice(&u32::MAX.to_ne_bytes());

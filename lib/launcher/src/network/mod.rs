@@ -36,8 +36,12 @@ pub fn capture(address: Ipv4Addr, port: u16) -> Result<Captured> {
     };
     routed().because("network_failed", "routes of the sandbox")?;
     let rules = nft::capture(port).map_err(|error| {
-        WallError::new("nf_tables_unavailable", "network wall", format!("the capture rules cannot be set: {error}"))
-            .hint("load the kernel's nf_tables and nft_tproxy modules: modprobe nf_tables nft_tproxy")
+        WallError::new(
+            "nf_tables_unavailable",
+            "network wall",
+            format!("the capture rules cannot be set: {error}"),
+        )
+        .hint("load the kernel's nf_tables and nft_tproxy modules: modprobe nf_tables nft_tproxy")
     })?;
     Ok(Captured {
         listeners: Listeners::open(port).because("network_failed", "capture listeners")?,

@@ -4,7 +4,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, sendto, socket_with,
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, sendto,
+    socket_with,
 };
 
 const HEADER: usize = 16;
@@ -171,7 +172,8 @@ impl Socket {
             let (length, _) = recv(&self.socket, buffer.as_mut_slice(), RecvFlags::empty())?;
             let mut rest = &buffer[..length];
             while rest.len() >= HEADER {
-                let word = |at: usize| u32::from_ne_bytes(rest[at..at + 4].try_into().expect("4 bytes"));
+                let word =
+                    |at: usize| u32::from_ne_bytes(rest[at..at + 4].try_into().expect("4 bytes"));
                 let (size, sequence) = (word(0) as usize, word(8));
                 if size < HEADER || size > rest.len() {
                     return Err(io::ErrorKind::InvalidData.into());

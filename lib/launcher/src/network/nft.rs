@@ -6,8 +6,8 @@
 //!     ip daddr 127.0.0.0/8 accept
 //!     ip6 daddr ::1 accept
 //!     meta l4proto tcp accept
-//!     udp dport 53 accept
-//!     udp sport 53 accept              # answers; port 53 itself cannot be bound by an agent
+//!     ip daddr 0.0.0.0/0 udp dport 53 accept
+//!     ip daddr 0.0.0.0/0 udp sport 53 accept   # answers; port 53 itself cannot be bound by an agent
 //!   }
 //!   chain in { type filter hook prerouting priority mangle; policy accept;
 //!     ip daddr != 127.0.0.0/8 meta l4proto tcp tproxy ip to 127.0.0.1:PORT accept
@@ -15,6 +15,9 @@
 //!   }
 //! }
 //! ```
+//!
+//! A DNS server with an IPv6 address is refused at once, so that a resolver takes the next: an answer to it would come
+//! from ::1, the one address that the kernel can choose there, and be dropped by who asked.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -60,21 +63,47 @@ const UDP: u8 = 17;
 pub fn capture(port: u16) -> io::Result<usize> {
     let mut socket = Socket::open(Some(NETFILTER))?;
     let out: [Vec<Attributes>; 5] = [
-        [ipv4(), daddr4(EQUAL)].into_iter().flatten().chain([accept()]).collect(),
-        [ipv6(), daddr6(EQUAL)].into_iter().flatten().chain([accept()]).collect(),
+        [ipv4(), daddr4(EQUAL)]
+            .into_iter()
+            .flatten()
+            .chain([accept()])
+            .collect(),
+        [ipv6(), daddr6(EQUAL)]
+            .into_iter()
+            .flatten()
+            .chain([accept()])
+            .collect(),
         l4(TCP).into_iter().chain([accept()]).collect(),
-        [l4(UDP), udp_port(2)].into_iter().flatten().chain([accept()]).collect(),
-        [l4(UDP), udp_port(0)].into_iter().flatten().chain([accept()]).collect(),
+        [ipv4(), l4(UDP), udp_port(2)]
+            .into_iter()
+            .flatten()
+            .chain([accept()])
+            .collect(),
+        [ipv4(), l4(UDP), udp_port(0)]
+            .into_iter()
+            .flatten()
+            .chain([accept()])
+            .collect(),
     ];
     let into: [Vec<Attributes>; 2] = [
-        [ipv4(), l4(TCP), daddr4(NOT_EQUAL), to(IPV4, &Ipv4Addr::LOCALHOST.octets(), port)]
-            .into_iter()
-            .flatten()
-            .collect(),
-        [ipv6(), l4(TCP), daddr6(NOT_EQUAL), to(IPV6, &Ipv6Addr::LOCALHOST.octets(), port)]
-            .into_iter()
-            .flatten()
-            .collect(),
+        [
+            ipv4(),
+            l4(TCP),
+            daddr4(NOT_EQUAL),
+            to(IPV4, &Ipv4Addr::LOCALHOST.octets(), port),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+        [
+            ipv6(),
+            l4(TCP),
+            daddr6(NOT_EQUAL),
+            to(IPV6, &Ipv6Addr::LOCALHOST.octets(), port),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
     ];
     let mut batch = vec![
         Message::new(BATCH_BEGIN, 0, &batch_header()),
@@ -120,7 +149,9 @@ fn chain(name: &str, hook: u32, policy: u32) -> Message {
 fn rule(chain: &str, expressions: &[Attributes]) -> Message {
     let list = expressions
         .iter()
-        .fold(Attributes::new(), |list, expression| list.nested(1, expression));
+        .fold(Attributes::new(), |list, expression| {
+            list.nested(1, expression)
+        });
     Message::new(NEW_RULE, CREATE | APPEND | ACK, &header(INET))
         .text(1, TABLE)
         .text(2, chain)
@@ -132,7 +163,10 @@ fn expression(name: &str, data: &Attributes) -> Attributes {
 }
 
 fn meta(key: u32) -> Attributes {
-    expression("meta", &Attributes::new().number(1, REGISTER_1).number(2, key))
+    expression(
+        "meta",
+        &Attributes::new().number(1, REGISTER_1).number(2, key),
+    )
 }
 
 fn payload(base: u32, offset: u32, length: u32) -> Attributes {

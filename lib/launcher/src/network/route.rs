@@ -59,7 +59,16 @@ impl Route {
         const SCOPE_HOST: u8 = 254;
         const TYPE_LOCAL: u8 = 2;
         // struct rtmsg: family, dst length, src length, tos, table, protocol, scope, type, flags
-        let mut header = vec![family, 0, 0, 0, TABLE_LOCAL, PROTOCOL_BOOT, SCOPE_HOST, TYPE_LOCAL];
+        let mut header = vec![
+            family,
+            0,
+            0,
+            0,
+            TABLE_LOCAL,
+            PROTOCOL_BOOT,
+            SCOPE_HOST,
+            TYPE_LOCAL,
+        ];
         header.extend_from_slice(&0_u32.to_ne_bytes());
         let message = Message::new(NEW_ROUTE, ACK | CREATE | EXCLUSIVE, &header)
             .attribute(4, &LOOPBACK.to_ne_bytes()); // RTA_OIF

@@ -47,7 +47,10 @@ pub fn program(profile: &Profile) -> Result<Vec<sock_filter>> {
     let groups: Vec<_> = numbered.into_iter().collect();
     search(&groups, default, &mut code);
     if code.len() > LONGEST {
-        return Err(bad(format!("the filter has {} steps, and the kernel takes {LONGEST}", code.len())));
+        return Err(bad(format!(
+            "the filter has {} steps, and the kernel takes {LONGEST}",
+            code.len()
+        )));
     }
     Ok(code)
 }
@@ -106,8 +109,9 @@ fn action(name: &str, errno_ret: Option<u16>) -> Result<u32> {
         "SCMP_ACT_KILL" | "SCMP_ACT_KILL_THREAD" => libc::SECCOMP_RET_KILL_THREAD,
         "SCMP_ACT_TRAP" => libc::SECCOMP_RET_TRAP,
         _ => {
-            return Err(bad(format!("action {name} is not supported"))
-                .hint("use SCMP_ACT_ALLOW, SCMP_ACT_ERRNO, SCMP_ACT_KILL_PROCESS or SCMP_ACT_TRAP"));
+            return Err(bad(format!("action {name} is not supported")).hint(
+                "use SCMP_ACT_ALLOW, SCMP_ACT_ERRNO, SCMP_ACT_KILL_PROCESS or SCMP_ACT_TRAP",
+            ));
         }
     })
 }
@@ -179,12 +183,19 @@ fn compare(argument: &Argument, rest: u8, code: &mut Vec<sock_filter>) {
             let mut steps = vec![low, mask(l), test(IF_EQUAL, low_of(wanted), 0, rest)];
             if h != 0 {
                 let over = rest + steps.len() as u8;
-                steps.splice(0..0, [high, mask(h), test(IF_EQUAL, high_of(wanted), 0, over)]);
+                steps.splice(
+                    0..0,
+                    [high, mask(h), test(IF_EQUAL, high_of(wanted), 0, over)],
+                );
             }
             code.extend(steps);
         }
         Comparison::Greater | Comparison::GreaterOrEqual => {
-            let last = if argument.op == Comparison::Greater { IF_GREATER } else { IF_AT_LEAST };
+            let last = if argument.op == Comparison::Greater {
+                IF_GREATER
+            } else {
+                IF_AT_LEAST
+            };
             code.extend([
                 high,
                 test(IF_GREATER, h, 3, 0),
@@ -194,7 +205,11 @@ fn compare(argument: &Argument, rest: u8, code: &mut Vec<sock_filter>) {
             ]);
         }
         Comparison::Less | Comparison::LessOrEqual => {
-            let last = if argument.op == Comparison::Less { IF_AT_LEAST } else { IF_GREATER };
+            let last = if argument.op == Comparison::Less {
+                IF_AT_LEAST
+            } else {
+                IF_GREATER
+            };
             code.extend([
                 high,
                 test(IF_GREATER, h, rest + 3, 0),
