@@ -10,6 +10,7 @@ import { exec, shell } from "./exec.ts";
 import { init } from "./init.ts";
 import { logs } from "./logs.ts";
 import { reference } from "./reference.ts";
+import { run } from "./run.ts";
 import { secret } from "./secret.ts";
 import { start } from "./start.ts";
 import { status } from "./status.ts";
@@ -30,6 +31,7 @@ export const commands = (program: Command): Command[] => [
   ask(),
   exec(),
   shell(),
+  run(),
   logs(),
   denials(),
   allow(),

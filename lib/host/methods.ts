@@ -10,6 +10,7 @@ import { allowableIn, denialsIn } from "./denial-list.ts";
 import { readWorkspace } from "./record.ts";
 import { readingOf } from "./reading.ts";
 import { stopped, type Sandbox } from "./sandbox.ts";
+import { runFolder } from "./run-folder.ts";
 import type { Sandboxes } from "./sandboxes.ts";
 import type { Handlers } from "./server.ts";
 import { statusOf } from "./status.ts";
@@ -100,7 +101,11 @@ export function handlersOf({ context, sandboxes, machine, closing, shutdown }: D
     "run.open": async ({ spec, folder, values }, { progress, signal }) => {
       take(values);
       const fill = (): Promise<void> => Promise.resolve();
-      const sandbox = await openThrowAway(context, { spec, grants: [], binds: [], folder, fill });
+      const shown =
+        folder === undefined
+          ? undefined
+          : runFolder(folder, { state: context.state, operator: await context.operator() });
+      const sandbox = await openThrowAway(context, { spec, grants: [], binds: [], folder: shown, fill });
       try {
         progress({ message: "ready", entry: sandbox.entry });
         // It lives as long as the caller listens.
