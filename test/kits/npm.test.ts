@@ -43,6 +43,14 @@ test("asks a shim where its npm is", async () => {
   });
 });
 
+test("passes over what cannot be looked at, and a shim that fails", async () => {
+  const folder = temporary();
+  write(folder, { "loop/npm": "-> npm", "broken/npm": "#!/bin/sh\nexit 1\n" });
+  chmodSync(join(folder, "broken/npm"), 0o755);
+  const path = (...names: string[]) => ({ PATH: names.map((name) => join(folder, name)).join(":") });
+  await expect(findNpm(path("loop", "broken"))).rejects.toMatchObject({ code: "npm_missing" });
+});
+
 test("takes the npm that called it before any other", async () => {
   const folder = temporary();
   write(folder, { "npm/bin/npm-cli.js": "" });

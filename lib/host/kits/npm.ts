@@ -41,14 +41,25 @@ const onPath = (env: Environment): readonly string[] =>
     .split(delimiter)
     .filter((folder) => folder.startsWith(sep))
     .map((folder) => join(folder, "npm"))
-    .filter((program) => statSync(program, { throwIfNoEntry: false })?.isFile() === true);
+    .filter(isFile);
+
+/** PATH may name folders of others, which this user cannot look into: what is there is not this user's npm. */
+function isFile(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
 
 /** A shim (volta, asdf, mise) knows where its npm is. */
 async function asked(env: Environment): Promise<string | undefined> {
   const program = onPath(env)[0];
   if (program === undefined) return undefined;
-  const { stdout } = await run(program, ["root", "--global"], { env, cwd: homedir(), timeout: 20_000 });
-  const folder = join(stdout.trim(), "npm");
+  const answer = await run(program, ["root", "--global"], { env, cwd: homedir(), timeout: 20_000 }).catch(
+    () => undefined,
+  );
+  const folder = join(answer?.stdout.trim() ?? "", "npm");
   return isNpm(folder) ? folder : undefined;
 }
 
