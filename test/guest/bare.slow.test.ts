@@ -14,6 +14,9 @@ function fileName(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
 
+const clone = (allowed: 0 | 1): string => `echo ${allowed} > /proc/sys/kernel/unprivileged_userns_clone`;
+const max = `${clone(1)}; echo 0 > /proc/sys/user/max_user_namespaces`;
+
 /** Loads those that a machine with the fix has. */
 const load = (files: readonly string[]): string =>
   files.map((name) => `insmod /modules/${name}`).join(" && ");
@@ -54,9 +57,9 @@ beforeAll(async () => {
           ["forks", inside(`pids-${user}`, "for i in $(seq 20); do sleep 1 & done; wait")],
           ["stop", `${ask(`capture-${user}`, "stop")}; ${ask(`pids-${user}`, "stop")}`],
         ]),
-        { name: "clone-off", user: "root", script: "echo 0 > /proc/sys/kernel/unprivileged_userns_clone" },
+        { name: "clone-off", user: "root", script: clone(0) },
         { name: "unprivileged", user: "user", script: start("none-user", "user") },
-        { name: "max-zero", user: "root", script: "echo 0 > /proc/sys/user/max_user_namespaces" },
+        { name: "max-zero", user: "root", script: max },
         ...steps((user) => [
           ["namespaces", start(`none-${user}`, user)],
           ["check-namespaces", "nacre-launcher check"],
