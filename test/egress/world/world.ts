@@ -115,6 +115,13 @@ export class World {
     return { code: code as number, out, error };
   }
 
+  /** Runs a program on the egress' host. */
+  async runOutside(script: string): Promise<Ran> {
+    const child = this.#enter(this.#world, ["-n", "-m"], ["bash", "--norc", "-c", `${script} 2>&1`]);
+    const [out, [code]] = await Promise.all([text(child.stdout as Readable), once(child, "close")]);
+    return { code: code as number, out, error: "" };
+  }
+
   /** A program of the agent that goes on running. */
   start(script: string): ChildProcess {
     const arguments_ = [
@@ -132,20 +139,20 @@ export class World {
   }
 
   /** Starts an egress process with the sandbox's sockets, which waits for its configuration. */
-  bareEgress(): RunningEgress {
+  bareEgress(of: string = String(this.#agent)): RunningEgress {
     const state = fs.mkdtempSync(path.join(this.folder, "egress-"));
     const main = path.resolve(here, "../../../lib/egress/main.ts");
-    const program = ["python3", path.join(here, "inherit.py"), String(this.#agent), process.execPath, main];
+    const program = ["python3", path.join(here, "inherit.py"), of, process.execPath, main];
     const child = this.#enter(this.#world, ["-n", "-m"], program, { SSL_CERT_FILE: `${this.folder}/ca.crt` });
     return new RunningEgress(child, path.join(state, "audit.jsonl"));
   }
 
-  /** The same, configured and serving. */
+  /** The same, configured and serving; of a real sandbox where `egressSocket` is one. */
   async egress(
     network: Partial<Configure["network"]>,
     more: Partial<Configure> = {},
   ): Promise<RunningEgress> {
-    const egress = this.bareEgress();
+    const egress = this.bareEgress(more.egressSocket ?? undefined);
     egress.send({
       type: "configure",
       sandbox: "test/world",
