@@ -1,6 +1,7 @@
 import type { SeccompProfile } from "../synth/host-objects.ts";
 import type { Progress } from "./api.ts";
 import type { Kit } from "./kit.ts";
+import type { Wall } from "./launch-spec.ts";
 import type { Operator } from "./operator.ts";
 import type { RunThrowAway } from "./throwaway.ts";
 
@@ -15,6 +16,8 @@ export interface HostContext {
   readonly runThrowAway: RunThrowAway;
   /** The profiles that ship: of an egress, and of an agent for which nobody chose another. */
   readonly seccomp: { readonly egress: SeccompProfile; readonly agent: SeccompProfile };
+  /** Walls to leave out: heeded by a launcher of a test build alone, an error to any other. */
+  readonly wallsOff: readonly Wall[];
   /** The egress' compiled code, where it could be made. */
   readonly compiledEgress: string | undefined;
   /** User ids that stand behind throw-away sandboxes now. */

@@ -1,11 +1,13 @@
 import { once } from "node:events";
 import { writeSync } from "node:fs";
 import { join } from "node:path";
+import { z } from "zod";
 import { NacreError } from "../error.ts";
 import { version } from "../version.ts";
 import { compiledEgress } from "./compiled-egress.ts";
 import type { HostContext } from "./context.ts";
 import { lockState } from "./daemon-lock.ts";
+import { wallSchema } from "./launch-spec.ts";
 import { kitFinder } from "./kits.ts";
 import { claimMachineId } from "./machine.ts";
 import { handlersOf } from "./methods.ts";
@@ -71,6 +73,7 @@ async function contextOf(state: string): Promise<HostContext> {
     kit: kitFinder(),
     runThrowAway: (spec) => runThrowAway(context, spec),
     seccomp: { egress, agent },
+    wallsOff: z.array(wallSchema).parse(process.env["NACRE_WALLS_OFF"]?.split(",") ?? []),
     compiledEgress: await compiledEgress(cache).catch(() => undefined),
     transientIds: new Set(),
     log: (subject, message) => console.log(`${new Date().toISOString()} ${subject}: ${message}`),

@@ -1,7 +1,7 @@
 import type { HostSandbox } from "../synth/host-objects.ts";
 import { inside, pool, sandboxEnvironment } from "./inside.ts";
 import type { InstalledKit, KitAgent } from "./kit.ts";
-import type { SandboxSpec } from "./launch-spec.ts";
+import type { SandboxSpec, Wall } from "./launch-spec.ts";
 import type { SandboxRecord } from "./record.ts";
 import { sandboxRoot } from "./sandbox-root.ts";
 
@@ -22,6 +22,8 @@ export interface Parts {
   /** The certificate bundle, on the host. */
   readonly bundle: string;
   readonly kit: StartedKit | undefined;
+  /** For tests of what a missing wall looks like. */
+  readonly wallsOff: readonly Wall[];
 }
 
 export interface StartedKit {
@@ -30,7 +32,7 @@ export interface StartedKit {
 }
 
 /** The launcher's spec of one generation of a sandbox. */
-export function sandboxSpecOf({ record, directory, data, bundle, kit }: Parts): SandboxSpec {
+export function sandboxSpecOf({ record, directory, data, bundle, kit, wallsOff }: Parts): SandboxSpec {
   const { spec, identity } = record;
   const files = kit?.agent.files.map((file) => ({ ...file }));
   const { root, rules } = sandboxRoot(spec.files, spec.name, {
@@ -57,6 +59,7 @@ export function sandboxSpecOf({ record, directory, data, bundle, kit }: Parts): 
     },
     ports: [...new Set(spec.ports.map((port) => port.inside))],
     grace_ms: stopGrace,
+    ...(wallsOff.length === 0 ? {} : { off: [...wallsOff] }),
   };
 }
 

@@ -174,6 +174,7 @@ export class Sandbox {
           data: workspacePaths(this.#context.state, this.record.spec.workspace).data,
           bundle,
           kit,
+          wallsOff: this.#context.wallsOff,
         }),
         this.paths.control,
       );
