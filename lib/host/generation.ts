@@ -1,3 +1,4 @@
+import { rmdir } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Control } from "./control.ts";
 import {
@@ -94,8 +95,20 @@ export class Generation {
   /** Ends everything inside, agent first and with grace. When this resolves nothing of it runs. */
   async stop(graceMs: number): Promise<void> {
     this.#left = true;
+    const groups = await this.#groups();
     await stopOver(this.#control, graceMs);
     await kill(this.init);
+    // Nobody else would: the launcher that made them has ended long ago. One that is not empty stays.
+    for (const group of groups) await rmdir(group).catch(() => undefined);
+  }
+
+  /** Its control groups, as init knows them; none when it does not answer any more. */
+  async #groups(): Promise<readonly string[]> {
+    try {
+      return (await this.state()).posture.limits.cgroup?.paths ?? [];
+    } catch {
+      return [];
+    }
   }
 
   /** Lets it run on without this daemon. */
