@@ -90,9 +90,9 @@ function contents({ kernel, modules, loose = [], specs, steps }: Boot): Entry[] 
     file("etc/group", "root:x:0:\nuser:x:1000:\n"),
     file("etc/shadow", "root:*:1::::::\nuser:*:1::::::\n", 0o600),
     file("modules/order", loaded.map((path) => basename(path)).join("\n")),
-    ...new Set([...loaded, ...lying])
-      .values()
-      .map((path) => file(`modules/${basename(path)}`, readFileSync(path))),
+    ...[...new Set([...loaded, ...lying])].map((path) =>
+      file(`modules/${basename(path)}`, readFileSync(path)),
+    ),
     ...Object.entries(specs).map(([name, spec]) => file(`nacre/${name}.json`, JSON.stringify(spec))),
     ...steps.map(({ name, user, script }, index) =>
       file(`steps/${String(index).padStart(2, "0")}-${name}.${user}`, script, 0o755),
