@@ -13,7 +13,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { homedir } from "node:os";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -94,6 +95,13 @@ function pinnedNode() {
   }
 }
 
+/** As `lib/host/paths.ts` has it. */
+function cacheFolder() {
+  const { NACRE_CACHE_DIR, XDG_CACHE_HOME, HOME } = process.env;
+  const shared = XDG_CACHE_HOME?.startsWith("/") ? XDG_CACHE_HOME : join(HOME ?? homedir(), ".cache");
+  return resolve(NACRE_CACHE_DIR ?? join(shared, "nacre"));
+}
+
 function main(args) {
   if (process.platform !== "linux" || process.arch !== "x64")
     refuse(
@@ -116,7 +124,12 @@ function main(args) {
   ];
   const child = spawn(node, entry, {
     stdio: "inherit",
-    env: { ...process.env, PATH: `${dirname(node)}:${process.env.PATH ?? ""}` },
+    env: {
+      // Compiled code of an earlier start: up to a third of what a command costs, and of the provider that the engine starts.
+      NODE_COMPILE_CACHE: join(cacheFolder(), "compiled"),
+      ...process.env,
+      PATH: `${dirname(node)}:${process.env.PATH ?? ""}`,
+    },
   });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
   child.on("exit", (code, signal) => {

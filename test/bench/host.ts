@@ -20,7 +20,7 @@ export class Host implements AsyncDisposable {
     NACRE_STATE_DIR: this.state,
     NACRE_CACHE_DIR: cacheDirectory(),
     XDG_CONFIG_HOME: join(this.folder, "config"),
-    ...(process.env["NACRE_LAUNCHER"] === undefined ? {} : { NACRE_LAUNCHER: process.env["NACRE_LAUNCHER"] }),
+    ...inherited("NACRE_LAUNCHER", "NODE_COMPILE_CACHE"),
   };
   #client: Client | undefined;
 
@@ -80,3 +80,8 @@ export class Host implements AsyncDisposable {
     if (code !== 0 || this.#client === undefined) throw new Error(`no daemon came up (${code ?? "killed"})`);
   }
 }
+
+const inherited = (...names: string[]): Record<string, string> =>
+  Object.fromEntries(
+    names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+  );

@@ -13,7 +13,7 @@ export interface Ran {
   readonly milliseconds: number;
 }
 
-/** One `nacre` command, as a person starts it. */
+/** One `nacre` command, without `bootstrap.mjs`, which would look whether anything is to be built. */
 export const nacre = (
   args: readonly string[],
   env: Readonly<Record<string, string>>,
