@@ -31,8 +31,11 @@ export function start(
   const { uid, gid } = place.caller;
   const self = process.getuid?.() === uid;
   const command = self ? [] : ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"];
-  const [program = "", ...args] = [...command, place.launcher, mode];
-  const child = spawn(program, args, { stdio: [...(stdio as ["ignore"]), "pipe"], cwd: "/" });
+  const words = [...command, place.launcher, mode];
+  const child = spawn(words[0] ?? "", words.slice(1), {
+    stdio: [...(stdio as ["ignore"]), "pipe"],
+    cwd: "/",
+  });
   const channel = child.stdio[3] as Writable;
   channel.on("error", () => undefined);
   channel.end(spec === undefined ? "" : JSON.stringify(spec));

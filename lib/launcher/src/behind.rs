@@ -95,8 +95,10 @@ impl Behind<'_> {
         )?;
         let own_ids = !self.off(Wall::Ids);
         if own_ids {
-            ids::renounce()?;
-        }
+            ids::renounce()
+        } else {
+            ids::keep()
+        }?;
         // Neither its memory nor its environment can be read from inside.
         set_dumpable_behavior(DumpableBehavior::NotDumpable).because("start_failed", "init")?;
         let limits = &self.spec.limits;

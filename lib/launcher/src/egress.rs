@@ -227,8 +227,10 @@ impl Inside<'_> {
         let files = FileWall::prepare(&self.spec.landlock, off(Wall::Files), false)?;
         let own_ids = !off(Wall::Ids);
         if own_ids {
-            ids::renounce()?;
-        }
+            ids::renounce()
+        } else {
+            ids::keep()
+        }?;
         set_parent_process_death_signal(Some(Signal::KILL)).because("start_failed", "egress")?;
         let by_rlimit = self.facts.pids_by == Some("rlimit");
         let walls = Walls {

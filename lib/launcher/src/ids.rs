@@ -82,6 +82,24 @@ pub fn renounce() -> Result<()> {
     set_no_new_privs(true).because("capabilities_failed", "no_new_privs")
 }
 
+/// A test build without this wall: what is allowed now stays allowed in every program.
+pub fn keep() -> Result<()> {
+    let held = rustix::thread::capabilities(None).because("capabilities_failed", "capabilities")?;
+    set_capabilities(
+        None,
+        CapabilitySets {
+            inheritable: held.permitted,
+            ..held
+        },
+    )
+    .because("capabilities_failed", "capabilities")?;
+    for capability in held.permitted.iter() {
+        rustix::thread::configure_capability_in_ambient_set(capability, true)
+            .because("capabilities_failed", "ambient capabilities")?;
+    }
+    Ok(())
+}
+
 /// A user namespace that exists only to say `from → to` for a mount.
 pub fn mapping(uid: (u32, u32), gid: (u32, u32)) -> Result<OwnedFd> {
     let subject = "id mapping of a mount";

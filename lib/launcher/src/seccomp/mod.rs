@@ -1,6 +1,8 @@
 //! The system call wall: an allow-list in the kernel, compiled from OCI JSON.
 
 mod compile;
+#[cfg(test)]
+mod compile_tests;
 pub mod profile;
 
 use crate::error::{Result, WallError};
