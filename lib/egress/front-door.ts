@@ -1,10 +1,11 @@
 import net from "node:net";
-import { addressOf, type IpAddress, parseAddress, unmapped } from "../policy/address.ts";
+import type { IpAddress } from "../policy/address.ts";
 import { decide, dependsOnProgram, inferenceHost } from "../policy/decide.ts";
 import type { Allowed, Caller, Denied, Destination } from "../policy/decision.ts";
 import { Refused } from "../policy/refused.ts";
 import { NacreError } from "../error.ts";
 import type { Audit } from "./audit.ts";
+import { type Captured, dialledBy, WaitingRoom } from "./captured.ts";
 import { serveTcp } from "./dns-server.ts";
 import type { DnsOutcome, PolicyDns } from "./dns.ts";
 import { openingFault, readOpening } from "./first-bytes.ts";
@@ -30,23 +31,13 @@ export interface Behind {
   readonly inference: (agent: net.Socket) => void;
 }
 
-/** A connection that the sandbox's kernel handed over, and what it was dialled for. */
-interface Captured {
-  readonly agent: net.Socket;
-  readonly where: Destination;
-  /** Aborted once the agent is gone or the policy cut the connection. */
-  readonly ended: AbortController;
-  /** It waits no longer: carried, refused or failed. */
-  readonly settled: () => void;
-}
-
 /**
  * Where every TCP connection of the sandbox arrives. The kernel completed its handshake, so refusing is a reset
  * without a byte.
  */
 export class FrontDoor {
   readonly #behind: Behind;
-  #undecided = 0;
+  readonly #waiting = new WaitingRoom(limits.undecided);
 
   constructor(behind: Behind) {
     this.#behind = behind;
@@ -85,7 +76,7 @@ export class FrontDoor {
       this.#behind.inference(agent);
       return;
     }
-    await this.#serve(this.#captured(agent, where));
+    await this.#serve(this.#waiting.admit(agent, where));
   }
 
   /** Who, where, decide; then resolve, check, dial that very address; then carry. Each step ends it or is passed. */
@@ -94,7 +85,7 @@ export class FrontDoor {
     const { agent, where } = captured;
     let who: Caller = {};
     try {
-      if (this.#undecided > limits.undecided) throw new Refused(tooMany, where);
+      if (this.#waiting.isFull) throw new Refused(tooMany, where);
       if (dependsOnProgram(policy.current, where)) who = await owners.of(agent);
       const decision = decide(policy.current, who, where);
       if (decision.verdict === "deny") throw new Refused(decision, where);
@@ -194,18 +185,6 @@ export class FrontDoor {
     if (!agent.destroyed) agent.resetAndDestroy();
   }
 
-  #captured(agent: net.Socket, where: Destination): Captured {
-    const ended = new AbortController();
-    agent.once("close", () => ended.abort());
-    let waits = true;
-    this.#undecided++;
-    const settled = (): void => {
-      if (waits) this.#undecided--;
-      waits = false;
-    };
-    return { agent, where, ended, settled };
-  }
-
   /** The name that a synthetic address stands for, else the address itself. */
   #meant({ address, port }: { address: IpAddress; port: number }): Destination {
     return { host: this.#behind.pool.nameOf(address) ?? address.text, port };
@@ -232,13 +211,4 @@ async function openingOf({ agent, where }: Captured, decision: Allowed): Promise
   const fault = openingFault(is, decision.rule, where, required);
   if (fault !== undefined) throw new Refused(fault, where);
   return bytes;
-}
-
-/** What the agent dialled: a transparent socket's own address. */
-function dialledBy(agent: net.Socket): { address: IpAddress; port: number } | undefined {
-  const { localAddress, localPort } = agent;
-  const address = localAddress === undefined ? undefined : parseAddress(localAddress);
-  if (address === undefined || localPort === undefined) return undefined;
-  const plain = unmapped(address);
-  return { address: addressOf(plain.family, plain.value), port: localPort };
 }

@@ -1,18 +1,11 @@
-import type net from "node:net";
 import { NacreError, type ErrorParts } from "../error.ts";
-import { blockOf, inferenceHost, resolvable } from "../policy/decide.ts";
-import type { Denied } from "../policy/decision.ts";
+import { inferenceHost, resolvable } from "../policy/decide.ts";
 import { readGrants } from "../policy/guard.ts";
-import { Refused } from "../policy/refused.ts";
-import { demoModel } from "../router/demo.ts";
-import { RouterFailure } from "../router/failure.ts";
-import { Router } from "../router/router.ts";
-import type { Dial } from "../router/upstream.ts";
 import { Audit } from "./audit.ts";
 import { serveUdp } from "./dns-server.ts";
 import { type DnsOutcome, PolicyDns } from "./dns.ts";
 import { FrontDoor } from "./front-door.ts";
-import { InferenceDoor } from "./inference-door.ts";
+import { InferenceService } from "./inference-service.ts";
 import { InitClient } from "./init-client.ts";
 import { LivePolicy, type Loaded } from "./live-policy.ts";
 import { OwnAddresses } from "./own-addresses.ts";
@@ -42,8 +35,7 @@ export class Egress {
   readonly #init: InitClient | undefined;
   readonly #dns: PolicyDns;
   readonly #pool: AddressPool;
-  readonly #router: Router | undefined;
-  readonly #inference: InferenceDoor | undefined;
+  readonly #inference: InferenceService;
 
   /** Throws where the configuration cannot be taken; nothing listens then. */
   constructor(configure: Configure, trust: readonly string[], report: (report: Report) => void) {
@@ -57,9 +49,16 @@ export class Egress {
     this.#upstreams = new Upstreams(new Resolver(), new OwnAddresses(), grants, this.#pool.cidr);
     this.#init = configure.egressSocket === null ? undefined : new InitClient(configure.egressSocket);
     this.#owners = new Owners(this.#init);
-    this.#dns = new PolicyDns(this.#pool, (name) => this.#named(name));
-    this.#router = this.#makeRouter(trust);
-    this.#inference = this.#makeInferenceDoor();
+    this.#inference = new InferenceService(configure, trust, {
+      policy: this.#policy,
+      upstreams: this.#upstreams,
+      tunnels: this.#tunnels,
+      owners: this.#owners,
+      audit: this.#audit,
+    });
+    this.#dns = new PolicyDns(this.#pool, (name) =>
+      name === inferenceHost ? this.#inference.denied() : resolvable(this.#policy.current, name),
+    );
   }
 
   /** Loads the first policy and opens the doors. */
@@ -74,10 +73,7 @@ export class Egress {
       audit: this.#audit,
       dns: this.#dns,
       seenDns: (outcome) => this.#seenDns(outcome),
-      inference: (agent) => {
-        if (this.#inference === undefined) this.#refuseInference(agent, noRoute);
-        else this.#inference.take(agent);
-      },
+      inference: (agent) => this.#inference.take(agent),
     });
     for (const fd of listeners.tcp) await door.listen(fd);
     for (const { fd, family } of listeners.udp) {
@@ -107,23 +103,12 @@ export class Egress {
   }
 
   setSecrets(secrets: Readonly<Record<string, string>>): void {
-    this.#router?.setSecrets(secrets);
+    this.#inference.setSecrets(secrets);
   }
 
   /** One live call to the route's provider. */
   async check(): Promise<ErrorParts | undefined> {
-    if (this.#router === undefined) return undefined;
-    try {
-      await this.#router.check(AbortSignal.timeout(60_000));
-      return undefined;
-    } catch (error) {
-      const subject = `inference of ${this.#configure.sandbox}`;
-      if (error instanceof RouterFailure) {
-        const { code, message, hint } = error.answer;
-        return { code, subject, message, hint };
-      }
-      return { code: "inference_failed", subject, message: String(error) };
-    }
+    return await this.#inference.check();
   }
 
   /** Writes what the audit only counted so far. */
@@ -143,11 +128,6 @@ export class Egress {
     });
   }
 
-  #named(name: string): Denied | undefined {
-    if (name !== inferenceHost) return resolvable(this.#policy.current, name);
-    return blockOf(this.#policy.current, name) ?? (this.#router === undefined ? noRoute : undefined);
-  }
-
   #seenDns({ name, denied }: DnsOutcome): void {
     if (name === undefined) return;
     if (denied === undefined) {
@@ -156,65 +136,6 @@ export class Egress {
     }
     const { rule, layer, reason, fix } = denied;
     this.#audit.write({ kind: "dns", verdict: "deny", host: name, rule, layer, reason, fix });
-  }
-
-  #makeRouter(trust: readonly string[]): Router | undefined {
-    const { inference } = this.#configure;
-    if (inference === null) return undefined;
-    return new Router({
-      inference,
-      trust,
-      dial: this.#routerDial,
-      isGranted: (where) => this.#upstreams.isGranted(where),
-      demo: demoModel,
-      blocked: () => blockOf(this.#policy.current, inferenceHost),
-    });
-  }
-
-  /** The router's way out: the same guard, cut by a block of the provider's host, or of all. */
-  readonly #routerDial: Dial = async (where, signal) => {
-    const blocked = (): Denied | undefined => blockOf(this.#policy.current, where.host);
-    const denied = blocked();
-    if (denied !== undefined) throw new Refused(denied, where);
-    const socket = await this.#upstreams.connect(where, signal);
-    const forget = this.#tunnels.add({ denied: blocked, cut: () => socket.resetAndDestroy() });
-    socket.once("close", forget);
-    return socket;
-  };
-
-  #makeInferenceDoor(): InferenceDoor | undefined {
-    const { tls, sandbox } = this.#configure;
-    if (this.#router === undefined) return undefined;
-    if (tls === null) {
-      throw new NacreError({
-        code: "configuration_invalid",
-        subject: `egress of ${sandbox}`,
-        message: "inference is configured without a certificate for inference.local",
-        hint: "issue one with the sandbox's authority",
-      });
-    }
-    return new InferenceDoor({
-      ...tls,
-      router: this.#router,
-      tunnels: this.#tunnels,
-      owners: this.#owners,
-      audit: this.#audit,
-      blocked: () => blockOf(this.#policy.current, inferenceHost),
-      refuse: (agent, denied) => this.#refuseInference(agent, denied),
-    });
-  }
-
-  #refuseInference(agent: net.Socket, { layer, reason, fix }: Denied): void {
-    this.#audit.write({
-      kind: "inference",
-      verdict: "deny",
-      host: inferenceHost,
-      port: 443,
-      layer,
-      reason,
-      fix,
-    });
-    agent.resetAndDestroy();
   }
 
   async #publishAll(): Promise<void> {
@@ -239,10 +160,3 @@ export class Egress {
     this.#report({ type: "ports", ports: published });
   }
 }
-
-const noRoute: Denied = {
-  verdict: "deny",
-  layer: "inference",
-  reason: "this sandbox has no inference route",
-  fix: { text: "name one in the blueprint: inference: default" },
-};

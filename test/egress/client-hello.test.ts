@@ -87,6 +87,9 @@ describe("a rule for TLS", () => {
     expect(fault(clientHello({ serverNames: ["evil.example"] }))).toBe(
       "the ClientHello has the name evil.example, not api.example.com",
     );
+    for (const serverName of ["evilapi.example.com", "x.api.example.com", "example.com"]) {
+      expect(fault(clientHello({ serverNames: [serverName] }))).toContain(`the name ${serverName}`);
+    }
     expect(fault(clientHello({}))).toContain("no server name");
     expect(fault(clientHello({ serverNames: ["api.example.com"], extensions: [ech] }))).toContain("ECH");
     expect(

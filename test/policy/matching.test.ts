@@ -44,9 +44,10 @@ test("the trie finds exactly the patterns that match by their definition, the mo
       }
       const found = trie.matching(name);
       expect([...found].sort()).toEqual(patterns.filter((written) => hostMatches(written, name)).sort());
-      const width = found.map((written) =>
-        written.startsWith("**") ? 1000 - written.length : Number(written.includes("*")),
-      );
+      const width = found.map((written) => {
+        if (!written.includes("*")) return 0;
+        return (written.startsWith("**") ? 1000 : 500) - written.length;
+      });
       expect(width).toEqual([...width].sort((a, b) => a - b));
     }),
     { numRuns: 3000 },

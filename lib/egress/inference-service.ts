@@ -1,0 +1,129 @@
+import type net from "node:net";
+import { NacreError, type ErrorParts } from "../error.ts";
+import { blockOf, inferenceHost } from "../policy/decide.ts";
+import type { Denied } from "../policy/decision.ts";
+import { Refused } from "../policy/refused.ts";
+import { demoModel } from "../router/demo.ts";
+import { RouterFailure } from "../router/failure.ts";
+import { Router } from "../router/router.ts";
+import type { Dial } from "../router/upstream.ts";
+import type { Audit } from "./audit.ts";
+import { InferenceDoor } from "./inference-door.ts";
+import type { LivePolicy } from "./live-policy.ts";
+import type { Owners } from "./owners.ts";
+import type { Configure } from "./protocol.ts";
+import type { Tunnels } from "./tunnels.ts";
+import type { Upstreams } from "./upstreams.ts";
+
+/** Milliseconds for one live call. */
+const checkMs = 60_000;
+
+export interface InferenceParts {
+  readonly policy: LivePolicy;
+  readonly upstreams: Upstreams;
+  readonly tunnels: Tunnels;
+  readonly owners: Owners;
+  readonly audit: Audit;
+}
+
+/** `inference.local` of one sandbox: served by the egress itself, so that no rule names it and only a block stops it. */
+export class InferenceService {
+  readonly #parts: InferenceParts;
+  readonly #sandbox: string;
+  readonly #router: Router | undefined;
+  readonly #door: InferenceDoor | undefined;
+
+  /** Throws where the route cannot be taken. */
+  constructor({ inference, tls, sandbox }: Configure, trust: readonly string[], parts: InferenceParts) {
+    this.#parts = parts;
+    this.#sandbox = sandbox;
+    if (inference === null) return;
+    if (tls === null) {
+      throw new NacreError({
+        code: "configuration_invalid",
+        subject: `egress of ${sandbox}`,
+        message: "inference is configured without a certificate for inference.local",
+        hint: "issue one with the sandbox's authority",
+      });
+    }
+    const blocked = (): Denied | undefined => blockOf(parts.policy.current, inferenceHost);
+    this.#router = new Router({
+      inference,
+      trust,
+      dial: this.#dial,
+      isGranted: (where) => parts.upstreams.isGranted(where),
+      demo: demoModel,
+      blocked,
+    });
+    const refuse = (agent: net.Socket, denied: Denied): void => this.#refuse(agent, denied);
+    this.#door = new InferenceDoor({ ...tls, ...parts, router: this.#router, blocked, refuse });
+  }
+
+  /** Why the name does not resolve, if it does not. */
+  denied(): Denied | undefined {
+    return (
+      blockOf(this.#parts.policy.current, inferenceHost) ?? (this.#router === undefined ? noRoute : undefined)
+    );
+  }
+
+  /** Takes over a captured connection to `inference.local:443`. */
+  take(agent: net.Socket): void {
+    if (this.#door === undefined) this.#refuse(agent, noRoute);
+    else this.#door.take(agent);
+  }
+
+  setSecrets(secrets: Readonly<Record<string, string>>): void {
+    this.#router?.setSecrets(secrets);
+  }
+
+  /** One live call to the route's provider. */
+  async check(): Promise<ErrorParts | undefined> {
+    try {
+      await this.#router?.check(AbortSignal.timeout(checkMs));
+      return undefined;
+    } catch (error) {
+      const subject = `inference of ${this.#sandbox}`;
+      if (!(error instanceof RouterFailure))
+        return { code: "inference_failed", subject, message: String(error) };
+      const { code, message, hint } = error.answer;
+      return { code, subject, message, hint };
+    }
+  }
+
+  /** The router's way out: the same guard as the agent's, cut by a block of the provider's host, or of all. */
+  readonly #dial: Dial = async (where, signal) => {
+    const { policy, upstreams, tunnels } = this.#parts;
+    const blocked = (): Denied | undefined => blockOf(policy.current, where.host);
+    const before = blocked();
+    if (before !== undefined) throw new Refused(before, where);
+    const socket = await upstreams.connect(where, signal);
+    const meanwhile = blocked();
+    if (meanwhile !== undefined) {
+      socket.resetAndDestroy();
+      throw new Refused(meanwhile, where);
+    }
+    const forget = tunnels.add({ denied: blocked, cut: () => socket.resetAndDestroy() });
+    socket.once("close", forget);
+    return socket;
+  };
+
+  #refuse(agent: net.Socket, { layer, reason, fix }: Denied): void {
+    this.#parts.audit.write({
+      kind: "inference",
+      verdict: "deny",
+      host: inferenceHost,
+      port: 443,
+      layer,
+      reason,
+      fix,
+    });
+    agent.resetAndDestroy();
+  }
+}
+
+const noRoute: Denied = {
+  verdict: "deny",
+  layer: "inference",
+  reason: "this sandbox has no inference route",
+  fix: { text: "name one in the blueprint: inference: default" },
+};
