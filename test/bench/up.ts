@@ -27,7 +27,7 @@ async function* rows(): AsyncGenerator<Row> {
   await well(nacre(["up", "-s", "bench"], env, folder));
   await well(runNode([empty, state, "create"], env, folder));
   const { ours, peer } = await interleaved(
-    15,
+    10,
     {
       ours: async () => {
         const { out, milliseconds } = await well(nacre(["up", "-s", "bench"], env, folder));
