@@ -27,11 +27,16 @@ function globMatches(pattern: string, text: string, separator: string): boolean 
 }
 
 const label = fc.constantFrom("a", "b", "ab", "a-b", "c");
-const host = fc.array(label, { minLength: 1, maxLength: 5 }).map((labels) => labels.join("."));
+const labels = (least: number, most: number): fc.Arbitrary<string> =>
+  fc.array(label, { minLength: least, maxLength: most }).map((all) => all.join("."));
+/** Few suffixes, so that patterns meet; some of any shape. */
+const suffix = fc.oneof(fc.constantFrom("a.b", "b.c", "a.b.c"), labels(2, 3));
+const host = fc.oneof(
+  labels(1, 5),
+  fc.tuple(labels(1, 2), suffix).map((both) => both.join(".")),
+);
 const first = fc.constantFrom("a", "ab", "*", "**", "*b", "a*", "a*b", "*-b");
-const pattern = fc
-  .tuple(first, fc.array(label, { minLength: 2, maxLength: 3 }))
-  .map(([head, labels]) => [head, ...labels].join("."));
+const pattern = fc.tuple(first, suffix).map((both) => both.join("."));
 
 test("the trie finds exactly the patterns that match by their definition, the most specific first", () => {
   fc.assert(
