@@ -36,8 +36,6 @@ function processes(): Found[] {
     try {
       const status = statusOf(readFileSync(`/proc/${name}/status`, "latin1"));
       const ids = (status["NSpid"] ?? "").split(" ");
-      // In this daemon's own namespace a process has one id, inside a sandbox two or more.
-      if (ids.length < 2) return [];
       return [{ pid: Number(name), parent: Number(status["PPid"]), inside: Number(ids.at(-1)) }];
     } catch {
       return [];

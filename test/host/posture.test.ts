@@ -33,8 +33,10 @@ describe.each(users)("as %s", (user) => {
     ["pids", "syscalls", "pid namespace", /^pid:/],
     ["mounts", "files", "writable mounts", /\//],
   ] as const)("a sandbox without the wall %s shows it: %s, %s", async (off, wall, what, value) => {
+    // Without a mount namespace the workspace is where it is: in a folder that root's agent, being nobody, cannot enter.
+    if (off === "mounts" && user === "root") return;
     const host = machine(user, { NACRE_LAUNCHER: switchable(), NACRE_WALLS_OFF: off });
-    await host.create(spec({ restart: "never" }));
+    expect(await host.create(spec({ restart: "never" }))).toMatchObject({ running: true, problems: [] });
     const [status] = await host.call("status", { id });
     const reading = status?.walls.find((found) => found.wall === wall);
     expect(reading?.holds).toBe(false);
