@@ -27,6 +27,8 @@ const tiers: readonly Tier[] = [
       "prettier",
       "--check",
       "--ignore-path",
+      ".gitignore",
+      "--ignore-path",
       ".config/prettierignore",
       "--log-level",
       "warn",
@@ -57,8 +59,8 @@ const tiers: readonly Tier[] = [
     counts: "cargo",
     cwd: "lib/launcher",
   },
-  vitest("npm test", 15, "--config", ".config/vitest.config.ts"),
-  vitest("slow", 30, "--config", ".config/vitest.slow.config.ts"),
+  vitest("npm test", 20, "--config", ".config/vitest.config.ts"),
+  vitest("slow", 40, "--config", ".config/vitest.slow.config.ts"),
 ];
 
 function count(
