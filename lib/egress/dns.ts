@@ -66,7 +66,7 @@ export class PolicyDns {
     if (question.type !== "A") return { answer: encode(asked, noError) };
     const address = this.#pool.addressFor(name);
     if (address === undefined) {
-      const text = "too many names are in use: try again later";
+      const text = "no address can be given to one more name now: try again later";
       return { answer: encode(asked, serverFailure, [], { code: other, text }), name };
     }
     return { answer: encode(asked, noError, [record(question.name, "A", address.text)]), name };

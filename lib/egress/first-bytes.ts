@@ -58,7 +58,7 @@ export function openingFault(
     case "more":
       return required
         ? refuse(
-            `no ClientHello within ${limits.helloMs / 1000} s`,
+            `no whole ClientHello came (${limits.helloMs / 1000} s are given)`,
             "speak TLS, or let the rule say protocol: tcp",
           )
         : undefined;

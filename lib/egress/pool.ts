@@ -22,12 +22,13 @@ const lineSchema = z.strictObject({ name: z.string().min(1), address: z.string()
 export class AddressPool {
   readonly cidr: Cidr;
   readonly #file: string;
+  readonly #complain: (message: string) => void;
   readonly #names = new Map<string, { readonly address: IpAddress; used: number }>();
   readonly #addresses = new Map<bigint, string>();
   readonly #capacity: number;
   #next: bigint;
 
-  constructor(prefix: string, file: string) {
+  constructor(prefix: string, file: string, complain: (message: string) => void = () => undefined) {
     const cidr = parseCidr(prefix);
     if (cidr?.family !== 4 || cidr.bits > 24) {
       throw new NacreError({
@@ -39,6 +40,7 @@ export class AddressPool {
     }
     this.cidr = cidr;
     this.#file = file;
+    this.#complain = complain;
     this.#capacity = Math.min(limits.names, 2 ** (32 - cidr.bits) - 4);
     this.#next = cidr.value + 2n;
     this.#load();
@@ -60,7 +62,7 @@ export class AddressPool {
     return name;
   }
 
-  /** The address for a name; `undefined` when all are taken by names in use. */
+  /** The address for a name; `undefined` when all are taken by names in use, or when it could not be kept. */
   addressFor(name: string): IpAddress | undefined {
     const known = this.#names.get(name);
     if (known !== undefined) {
@@ -69,7 +71,12 @@ export class AddressPool {
     }
     const address = this.#names.size < this.#capacity ? this.#fresh() : this.#reclaim();
     if (address === undefined) return undefined;
-    fs.appendFileSync(this.#file, `${JSON.stringify({ name, address: address.text })}\n`, { mode: 0o600 });
+    try {
+      fs.appendFileSync(this.#file, `${JSON.stringify({ name, address: address.text })}\n`, { mode: 0o600 });
+    } catch (error) {
+      this.#complain(`pool: ${String(error)}`);
+      return undefined;
+    }
     this.#set(name, address);
     return address;
   }

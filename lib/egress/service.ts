@@ -44,7 +44,7 @@ export class Egress {
     this.#policy = new LivePolicy((loaded) => this.#loaded(loaded));
     const complain = (message: string): void => report({ type: "log", level: "error", message });
     this.#audit = new Audit(configure.audit, () => this.#policy.inForce, complain);
-    this.#pool = new AddressPool(configure.pool.prefix, configure.poolFile);
+    this.#pool = new AddressPool(configure.pool.prefix, configure.poolFile, complain);
     const grants = readGrants(configure.grants);
     this.#upstreams = new Upstreams(new Resolver(), new OwnAddresses(), grants, this.#pool.cidr);
     this.#init = configure.egressSocket === null ? undefined : new InitClient(configure.egressSocket);

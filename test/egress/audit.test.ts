@@ -2,13 +2,14 @@ import { createHash } from "node:crypto";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
 import { Audit } from "../../lib/egress/audit.ts";
 import type { AuditEvent } from "../../lib/egress/audit-record.ts";
 import { readAudit, readDenials } from "../../lib/egress/denials.ts";
 import { limits } from "../../lib/egress/limits.ts";
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "nacre-audit-"));
+afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
 let files = 0;
 const fresh = (): string => path.join(folder, `${files++}.jsonl`);
 const complaints: string[] = [];

@@ -4,11 +4,12 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import tls from "node:tls";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { issue, makeAuthority } from "../../lib/egress/authority.ts";
 import { trustedAuthorities } from "../../lib/egress/trust.ts";
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "nacre-ca-"));
+afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
 const file = (name: string, content: string): string => {
   fs.writeFileSync(path.join(folder, name), content);
   return path.join(folder, name);

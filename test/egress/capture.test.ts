@@ -1,7 +1,10 @@
 import fs from "node:fs";
+import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { clientHello } from "./hello.ts";
 import { type RunningEgress, World } from "./world/world.ts";
+
+const ws = fileURLToPath(import.meta.resolve("ws"));
 
 let world: World;
 let egress: RunningEgress | undefined;
@@ -52,8 +55,6 @@ async function refusals(count: number): Promise<Refusal[]> {
 }
 
 describe("an allowed host answers, with no proxy variable set,", () => {
-  beforeAll(() => undefined);
-
   test("curl, over TLS, on two ports, in the clear, and over IPv6 alone", async () => {
     egress = await world.egress({ base });
     const got = await world.run(
@@ -80,6 +81,31 @@ describe("an allowed host answers, with no proxy variable set,", () => {
         out: expect.stringMatching(/^allowed.example.com at .*34:443\n$/) as string,
       });
     }
+  });
+
+  test("ws, and Node's own WebSocket", async () => {
+    egress = await world.egress({ base });
+    const ca = { NODE_EXTRA_CA_CERTS: `${world.folder}/ca.crt` };
+    const talk = `const s = new WebSocket("wss://allowed.example.com/"); s.onopen = () => s.send("hi");
+      s.onmessage = (m) => { console.log(m.data); s.close(); }`;
+    for (const load of [`globalThis.WebSocket = require("${ws}").WebSocket;`, ""]) {
+      expect(await world.run(`${process.execPath} -e '${load} ${talk}'`, ca)).toMatchObject({
+        code: 0,
+        out: "echo hi\n",
+      });
+    }
+  });
+
+  test("git, to the last object", async () => {
+    egress = await world.egress({ base });
+    const make = `cd ${world.folder} && git -c init.defaultBranch=main init -q work && cd work && echo content > file && git add file &&
+      git -c user.name=n -c user.email=e@example.com commit -qm first && git clone -q --bare . ../repository && cd ../repository && git update-server-info`;
+    expect((await world.run(make)).code).toBe(0);
+    const clone = `rm -rf ${world.folder}/clone && git clone -q https://allowed.example.com/repository ${world.folder}/clone && cat ${world.folder}/clone/file`;
+    expect(await world.run(clone, { GIT_SSL_CAINFO: `${world.folder}/ca.crt` })).toMatchObject({
+      code: 0,
+      out: "content\n",
+    });
   });
 
   test("a server that speaks first, and a client that finishes first", async () => {

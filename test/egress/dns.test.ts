@@ -3,7 +3,7 @@ import os from "node:os";
 import path from "node:path";
 import * as packet from "dns-packet";
 import fc from "fast-check";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
 import { PolicyDns } from "../../lib/egress/dns.ts";
 import { limits } from "../../lib/egress/limits.ts";
 import { AddressPool } from "../../lib/egress/pool.ts";
@@ -12,6 +12,7 @@ import { resolvable } from "../../lib/policy/decide.ts";
 import { networkPoliciesSchema } from "../../lib/policy/language.ts";
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "nacre-dns-"));
+afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
 const fresh = (prefix = "25.255.0.0/16", name = `${Math.random()}.json`): AddressPool =>
   new AddressPool(prefix, path.join(folder, name));
 const policy = compile({
@@ -170,6 +171,15 @@ describe("the pool of addresses", () => {
     const pool = fresh("25.255.8.0/24");
     for (let index = 0; index < 252; index++) pool.addressFor(`n${index}.example`);
     expect(code(ask("api.example.com", "A", false, dns(pool)))).toBe(2);
+  });
+
+  test("gives no address that it could not keep, and says so", () => {
+    const complaints: string[] = [];
+    const pool = new AddressPool("25.255.0.0/16", path.join(folder, "absent", "pool.json"), (text) =>
+      complaints.push(text),
+    );
+    expect(code(ask("api.example.com", "A", false, dns(pool)))).toBe(2);
+    expect(complaints[0]).toContain("ENOENT");
   });
 
   test("takes IPv4 blocks of a useful size only", () => {

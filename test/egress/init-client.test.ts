@@ -2,11 +2,12 @@ import fs from "node:fs";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { type CapturedEnds, InitClient } from "../../lib/egress/init-client.ts";
 import { Owners } from "../../lib/egress/owners.ts";
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "nacre-init-"));
+afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
 let servers: net.Server[] = [];
 let opened = 0;
 afterEach(() => {

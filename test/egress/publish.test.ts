@@ -9,6 +9,7 @@ import { InitClient } from "../../lib/egress/init-client.ts";
 import { publish } from "../../lib/egress/publish.ts";
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "nacre-publish-"));
+afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
 const refused: string[] = [];
 let agent: http.Server;
 let init: net.Server;

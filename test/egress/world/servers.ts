@@ -4,6 +4,7 @@ import https from "node:https";
 import net from "node:net";
 import dgram from "node:dgram";
 import * as packet from "dns-packet";
+import { WebSocketServer } from "ws";
 
 /**
  * What is on the other side of the world: TLS and plain servers on public addresses, and the DNS of the egress' host.
@@ -16,8 +17,11 @@ const tls = { cert: fs.readFileSync(`${folder}/server.crt`), key: fs.readFileSyn
 const answer: http.RequestListener = (request, response) => {
   const name = "servername" in request.socket ? String(request.socket.servername) : "plain";
   response.setHeader("content-type", "text/plain");
-  if (request.url === "/echo") request.pipe(response);
-  else if (request.url === "/big") response.end(Buffer.alloc(50 * 1024 * 1024, 0x61));
+  if (request.url?.startsWith("/repository/") === true) {
+    // A bare repository, as a plain file server shows it (git's "dumb" protocol).
+    const stream = fs.createReadStream(`${folder}${request.url.replace(/\?.*$/, "")}`);
+    stream.on("error", () => response.writeHead(404).end()).pipe(response);
+  } else if (request.url === "/big") response.end(Buffer.alloc(50 * 1024 * 1024, 0x61));
   else if (request.url === "/slow") response.write("first\n");
   else response.end(`${name} at ${request.socket.localAddress ?? "?"}:${request.socket.localPort ?? 0}\n`);
 };
@@ -26,7 +30,11 @@ const listen = (server: net.Server, port: number): void => {
   listening.push(new Promise((resolve) => server.listen({ host: "::", port }, () => resolve(undefined))));
 };
 
-listen(https.createServer(tls, answer), 443);
+const web = https.createServer(tls, answer);
+new WebSocketServer({ server: web }).on("connection", (socket) => {
+  socket.on("message", (data: Buffer) => socket.send(`echo ${data.toString()}`));
+});
+listen(web, 443);
 listen(https.createServer(tls, answer), 8443);
 listen(http.createServer(answer), 80);
 // The server speaks first, then says what it got by the time the client finished.
