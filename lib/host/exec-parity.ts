@@ -66,11 +66,14 @@ async function run({ control, env, cwd }: Entry): Promise<string> {
   stdout.setEncoding("utf8").on("data", (piece: string) => {
     if (text.length < 64 * 1024) text += piece;
   });
-  const timer = setTimeout(() => child.kill("SIGKILL"), 10_000);
+  const late = setTimeout(() => {
+    child.kill("SIGKILL");
+    stdout.destroy(); // What runs inside holds the other end.
+  }, 10_000);
   await new Promise((resolve) => {
     child.once("close", resolve);
     child.once("error", resolve);
   });
-  clearTimeout(timer);
+  clearTimeout(late);
   return text;
 }

@@ -51,6 +51,7 @@ export async function runThrowAway(context: HostContext, spec: ThrowAwaySpec): P
 }
 
 async function execute({ entry }: ThrowAway, spec: ThrowAwaySpec): Promise<{ code: number; tail: string }> {
+  spec.signal.throwIfAborted(); // Nobody waits any more: it took long to open.
   const { control, env, cwd } = entry;
   const command = { control, argv: [...spec.argv], env: { ...env, ...spec.env }, cwd, tty: false };
   const child = spawnLauncher("exec", command, ["ignore", "pipe", "pipe"]);
@@ -64,18 +65,19 @@ async function execute({ entry }: ThrowAway, spec: ThrowAwaySpec): Promise<{ cod
   }
   const late = AbortSignal.timeout(spec.timeout);
   const stop = AbortSignal.any([spec.signal, late]);
-  const abort = (): void => void child.kill("SIGKILL");
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  // What runs inside holds the pipes and outlives the relay: nobody waits for it, it ends with the sandbox.
+  const abort = (): void => {
+    child.kill("SIGKILL");
+    reject(late.aborted && !spec.signal.aborted ? tooLate(spec) : (spec.signal.reason as Error));
+  };
   stop.addEventListener("abort", abort);
+  child.once("error", reject);
+  child.once("close", (status, signal) => {
+    resolve(status ?? 128 + (signal === null ? 0 : constants.signals[signal]));
+  });
   try {
-    const code = await new Promise<number>((resolve, reject) => {
-      child.once("error", reject);
-      child.once("close", (status, signal) => {
-        resolve(status ?? 128 + (signal === null ? 0 : constants.signals[signal]));
-      });
-    });
-    spec.signal.throwIfAborted();
-    if (late.aborted) throw tooLate(spec);
-    return { code, tail };
+    return { code: await promise, tail };
   } finally {
     stop.removeEventListener("abort", abort);
   }
