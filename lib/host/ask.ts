@@ -1,6 +1,8 @@
 import { request, type IncomingMessage } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { NacreError } from "../error.ts";
+import { isCode } from "./state.ts";
 
 /** Where an agent's own server answers on the host's loopback, and the token that it wants. */
 export interface AgentConnection {
@@ -20,6 +22,11 @@ export interface AskOptions {
    */
   readonly session?: string;
   readonly signal?: AbortSignal;
+  /**
+   * How long a port that nobody listens on is tried again: an egress that is being restarted is back within that.
+   * @default five seconds
+   */
+  readonly reconnectMs?: number;
 }
 
 export interface Answer {
@@ -38,14 +45,14 @@ export interface Answer {
 export async function ask(
   connection: AgentConnection,
   message: string,
-  { timeoutMs = 600_000, session = "ask", signal }: AskOptions = {},
+  { timeoutMs = 600_000, session = "ask", signal, reconnectMs = 5_000 }: AskOptions = {},
 ): Promise<Answer> {
   checkSession(session);
   const started = performance.now();
   const deadline = AbortSignal.timeout(timeoutMs);
   const ended = signal === undefined ? deadline : AbortSignal.any([deadline, signal]);
   try {
-    const response = await post(connection, session, message, ended);
+    const response = await post(connection, session, message, ended, started + reconnectMs);
     if (response.statusCode !== 200) throw await refusal(response);
     return { text: await spoken(response), milliseconds: performance.now() - started };
   } catch (error) {
@@ -55,8 +62,26 @@ export async function ask(
   }
 }
 
+/** Nothing was said yet where a connection is refused, so trying again asks nothing twice. */
+async function post(
+  connection: AgentConnection,
+  session: string,
+  message: string,
+  signal: AbortSignal,
+  until: number,
+): Promise<IncomingMessage> {
+  for (;;) {
+    try {
+      return await postOnce(connection, session, message, signal);
+    } catch (error) {
+      if (!isCode(error, "ECONNREFUSED") || performance.now() >= until) throw error;
+      await sleep(100, undefined, { signal });
+    }
+  }
+}
+
 /** Streamed, so that a long turn is no silent connection, which something on the way might end. */
-function post(
+function postOnce(
   { url, token }: AgentConnection,
   session: string,
   content: string,

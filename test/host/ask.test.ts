@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { connect, createServer as createTcpServer, type AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { ask } from "../../lib/host/ask.ts";
 
@@ -12,6 +12,15 @@ async function serving(answer: RequestListener) {
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, token: "sesame" };
+}
+
+/** A port that nobody listens on. */
+async function closed(): Promise<AddressInfo> {
+  const server = createTcpServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return address;
 }
 
 const event = (value: unknown): string =>
@@ -61,10 +70,21 @@ test("gives the message to the agent's server with its token, and resolves to al
 test("a stopped agent is said to be so", async () => {
   const { url, token } = await serving(() => undefined);
   const gone = { url: url.replace(/\d+$/, "1"), token };
-  await expect(ask(gone, "hi")).rejects.toMatchObject({
+  await expect(ask(gone, "hi", { reconnectMs: 0 })).rejects.toMatchObject({
     code: "agent_unreachable",
     hint: expect.stringContaining("nacre status"),
   });
+});
+
+test("a port that is about to be published again is waited for", async () => {
+  const { url, token } = await serving((_request, response) => {
+    stream(response, words("back"), event("[DONE]"));
+  });
+  const { port: free } = await closed();
+  const relay = createTcpServer((socket) => socket.pipe(connect(Number(new URL(url).port))).pipe(socket));
+  onTestFinished(() => void relay.close());
+  setTimeout(() => relay.listen(free, "127.0.0.1"), 300);
+  expect((await ask({ url: `http://127.0.0.1:${free}`, token }, "hi")).text).toBe("back");
 });
 
 test("a published port behind which nothing listens is an agent that does not answer", async () => {
