@@ -13,7 +13,7 @@ use crate::child::{Facts, Walls};
 use crate::error::{Because, Result, WallError};
 use crate::files::FileWall;
 use crate::init::{Foreground, Init, Parts};
-use crate::launch::Folder;
+use crate::launch::{Folder, namespaces_failed};
 use crate::limits::{CgroupPosture, ProcessLimits};
 use crate::mounts::enter::{Proc, enter};
 use crate::network::{self, Listeners};
@@ -148,7 +148,14 @@ impl Behind<'_> {
             rules: 0,
         };
         let mut listeners = None;
-        if !self.off(Wall::Network) {
+        let hosts = self.off(Wall::Network) || matches!(self.spec.network, Network::Host);
+        let mut flags = UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
+        if !hosts {
+            flags |= UnshareFlags::NEWNET;
+        }
+        // SAFETY: one thread, and no descriptor table is separated.
+        unsafe { unshare_unsafe(flags) }.map_err(|error| namespaces_failed(&error.into()))?;
+        if !hosts {
             match self.spec.network {
                 Network::Host => {}
                 Network::None => network::loopback()?,
@@ -172,7 +179,7 @@ impl Behind<'_> {
         }
         // SAFETY: one thread, and no descriptor table is separated.
         unsafe { unshare_unsafe(UnshareFlags::NEWNS | UnshareFlags::NEWCGROUP) }
-            .because("namespaces_unavailable", "namespaces")?;
+            .map_err(|error| namespaces_failed(&error.into()))?;
         let proc = if self.off(Wall::Pids) {
             Proc::Hosts
         } else {

@@ -65,15 +65,13 @@ pub fn launch(spec: &Sandbox, stdio: Option<[OwnedFd; 3]>) -> Result<Launched> {
         None,
     )
     .because("start_failed", "channel to init")?;
-    let mut flags = libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+    // The other namespaces are init's work, beside ours on the root.
+    let mut flags = 0;
     if privileged && new_user {
         flags |= libc::CLONE_NEWUSER;
     }
     if !off(Wall::Pids) {
         flags |= libc::CLONE_NEWPID;
-    }
-    if !off(Wall::Network) && !matches!(spec.network, crate::spec::Network::Host) {
-        flags |= libc::CLONE_NEWNET;
     }
     let behind = behind::Behind {
         spec,

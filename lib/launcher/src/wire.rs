@@ -94,7 +94,7 @@ impl Channel {
     }
 
     pub fn fill(&mut self) -> io::Result<usize> {
-        let mut buffer = vec![0; 64 << 10];
+        let mut buffer = vec![0; 8 << 10];
         let length = loop {
             match receive(&self.socket, &mut buffer, &mut self.descriptors) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -57,7 +57,7 @@ impl Connection {
 
     /// Reads what has come.
     pub fn receive(&mut self) {
-        let mut buffer = vec![0; 64 << 10];
+        let mut buffer = vec![0; 8 << 10];
         match wire::receive(&self.socket, &mut buffer, &mut self.descriptors) {
             Ok(0) => self.gone = true,
             Ok(length) => self.read.extend_from_slice(&buffer[..length]),

@@ -220,8 +220,10 @@ fn foreign_call() -> io::Result<String> {
 }
 
 fn datagram() -> io::Result<String> {
-    let socket = std::net::UdpSocket::bind("0.0.0.0:0")?;
-    socket.send_to(b"probe", "192.0.2.1:9")?;
+    // Addresses, never names: a resolver would be most of this binary.
+    let any = SocketAddr::from(([0, 0, 0, 0], 0));
+    let socket = std::net::UdpSocket::bind(any)?;
+    socket.send_to(b"probe", SocketAddr::from(([192, 0, 2, 1], 9)))?;
     Ok("a datagram was sent".to_owned())
 }
 
@@ -234,8 +236,12 @@ fn dial(address: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, SILENCE)?;
     stream.set_read_timeout(Some(SILENCE))?;
     stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
-    match stream.read(&mut [0; 1])? {
-        0 => Err(io::Error::other("closed without a byte")),
-        _ => Ok(format!("{address} answered")),
+    match stream.read(&mut [0; 1]) {
+        Ok(0) => Err(io::Error::other("closed without a byte")),
+        Ok(_) => Ok(format!("{address} answered")),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            Err(io::Error::other("no byte came"))
+        }
+        Err(error) => Err(error),
     }
 }

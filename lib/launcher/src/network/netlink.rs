@@ -167,7 +167,7 @@ impl Socket {
 
     /// Hands out answers until `finished` says so.
     fn read(&self, mut finished: impl FnMut(u32, Answer) -> io::Result<bool>) -> io::Result<()> {
-        let mut buffer = vec![0; 64 << 10];
+        let mut buffer = vec![0; 8 << 10];
         loop {
             let (length, _) = recv(&self.socket, buffer.as_mut_slice(), RecvFlags::empty())?;
             let mut rest = &buffer[..length];

@@ -1,6 +1,5 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::mem::offset_of;
-use std::str::FromStr;
 
 use libc::{seccomp_data, sock_filter};
 use syscalls::Sysno;
@@ -44,8 +43,7 @@ pub fn program(profile: &Profile) -> Result<Vec<sock_filter>> {
     if cfg!(target_arch = "x86_64") {
         code.extend([test(IF_AT_LEAST, X32, 0, 1), give(unknown)]);
     }
-    let groups: Vec<_> = numbered.into_iter().collect();
-    search(&groups, default, &mut code);
+    search(&ranges(&numbered, default), &mut code);
     if code.len() > LONGEST {
         return Err(bad(format!(
             "the filter has {} steps, and the kernel takes {LONGEST}",
@@ -65,18 +63,21 @@ fn check_architecture(profile: &Profile) -> Result<()> {
 }
 
 fn by_number<'a>(profile: &'a Profile, default: u32) -> Result<BTreeMap<u32, Rules<'a>>> {
+    let known: HashMap<&str, u32> = Sysno::iter()
+        .map(|call| (call.name(), call.id() as u32))
+        .collect();
     let mut numbered: BTreeMap<u32, Rules<'a>> = BTreeMap::new();
     for entry in &profile.syscalls {
         let result = action(&entry.action, entry.errno_ret)?;
         check_arguments(entry)?;
         for name in &entry.names {
-            let Ok(call) = Sysno::from_str(name) else {
-                continue; // Another architecture's, or newer than this build: the default action stands.
-            };
-            numbered
-                .entry(call.id() as u32)
-                .or_default()
-                .push((&entry.args, result));
+            // Others are another architecture's, or newer than this build: the default action stands.
+            if let Some(number) = known.get(name.as_str()) {
+                numbered
+                    .entry(*number)
+                    .or_default()
+                    .push((&entry.args, result));
+            }
         }
     }
     for rules in numbered.values_mut() {
@@ -120,27 +121,74 @@ fn errno(number: i32) -> u32 {
     libc::SECCOMP_RET_ERRNO | (number as u32 & libc::SECCOMP_RET_DATA)
 }
 
-/// Code that ends in a decision for each number. Jumps over a half may be long, so they go through an absolute one.
-fn search(groups: &[(u32, Rules)], default: u32, code: &mut Vec<sock_filter>) {
-    match groups {
-        [] => code.push(give(default)),
-        [(number, rules)] => {
-            code.push(test(IF_EQUAL, *number, 1, 0));
-            code.push(give(default));
-            for (arguments, result) in rules {
-                rule(arguments, *result, code);
+/// What happens to the calls from `first` up to the next range.
+struct Range<'a> {
+    first: u32,
+    rules: &'a [(&'a [Argument], u32)],
+    /// Where no rule matches, or there is none.
+    result: u32,
+}
+
+/// Neighbours that are decided alike are one: most of a filter is a few long ranges.
+fn ranges<'a>(numbered: &'a BTreeMap<u32, Rules<'a>>, default: u32) -> Vec<Range<'a>> {
+    let mut list = vec![plain(0, default)];
+    let mut put = |range: Range<'a>| {
+        let last: &Range = list.last().expect("it is never empty");
+        if !range.rules.is_empty() || !last.rules.is_empty() || range.result != last.result {
+            if last.first == range.first {
+                list.pop();
             }
+            list.push(range);
         }
-        _ => {
-            let (low, high) = groups.split_at(groups.len() / 2);
-            let mut first = Vec::new();
-            search(low, default, &mut first);
-            code.push(test(IF_AT_LEAST, high[0].0, 0, 1));
-            code.push(jump(first.len() as u32));
-            code.extend(first);
-            search(high, default, code);
+    };
+    for (number, rules) in numbered {
+        // The last rule has no arguments.
+        let (conditional, result) = match rules.split_last() {
+            Some(((_, result), conditional)) => (conditional, *result),
+            None => continue,
+        };
+        put(Range {
+            first: *number,
+            rules: conditional,
+            result,
+        });
+        if !numbered.contains_key(&(number + 1)) {
+            put(plain(number + 1, default));
         }
     }
+    list
+}
+
+fn plain<'a>(first: u32, result: u32) -> Range<'a> {
+    Range {
+        first,
+        rules: &[],
+        result,
+    }
+}
+
+/// A binary search; its code ends in a decision for each number.
+fn search(ranges: &[Range], code: &mut Vec<sock_filter>) {
+    if let [range] = ranges {
+        for (arguments, result) in range.rules {
+            rule(arguments, *result, code);
+        }
+        code.push(give(range.result));
+        return;
+    }
+    let (low, high) = ranges.split_at(ranges.len() / 2);
+    let mut first = Vec::new();
+    search(low, &mut first);
+    match u8::try_from(first.len()) {
+        Ok(over) => code.push(test(IF_AT_LEAST, high[0].first, over, 0)),
+        // Too far for a condition.
+        Err(_) => code.extend([
+            test(IF_AT_LEAST, high[0].first, 0, 1),
+            jump(first.len() as u32),
+        ]),
+    }
+    code.append(&mut first);
+    search(high, code);
 }
 
 /// Gives `result` where all arguments match, else goes on behind.
