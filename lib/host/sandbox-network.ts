@@ -11,7 +11,7 @@ import type { Published } from "./egress-process.ts";
 import { egressSpecOf } from "./egress-spec.ts";
 import { EgressSupervisor } from "./egress-supervisor.ts";
 import { escapeControls } from "./escape.ts";
-import { refreshHostView } from "./host-view.ts";
+import { makeHostView, refreshHostView } from "./host-view.ts";
 import { Mutex } from "./mutex.ts";
 import { ownIds } from "./outside-ids.ts";
 import {
@@ -214,7 +214,7 @@ export class SandboxNetwork {
     const { uid, gid } = this.#keeper.current.identity.egress;
     if (ownIds().uid === 0) await chown(this.#paths.egress, uid, gid);
     await chmod(this.#paths.egress, 0o700);
-    await refreshHostView(this.#hostView);
+    await makeHostView(this.#hostView);
   }
 
   async #log(level: string, message: string): Promise<void> {

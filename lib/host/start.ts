@@ -18,6 +18,9 @@ const patience = 15_000;
 const kept =
   /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|XDG_\w+|NACRE_\w+|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS|npm_config_(registry|userconfig|globalconfig|cafile))$/i;
 
+/** It mostly waits: a small young generation keeps 13 MB less (measured). */
+const nodeOptions = ["--max-semi-space-size=1", "--disable-warning=ExperimentalWarning"];
+
 /** Starts a daemon in a session of its own, out of the caller's process group, and waits until one answers: `answers` gives its id. */
 export async function startDaemon(
   state: string,
@@ -32,7 +35,7 @@ export async function startDaemon(
   );
   let child: ChildProcess;
   try {
-    child = spawn(process.execPath, [program("host/daemon"), state], {
+    child = spawn(process.execPath, [...nodeOptions, program("host/daemon"), state], {
       detached: true,
       cwd: "/",
       stdio: ["ignore", log, log, "pipe"],

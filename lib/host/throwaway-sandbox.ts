@@ -12,7 +12,7 @@ import { egressSpecOf } from "./egress-spec.ts";
 import { EgressSupervisor } from "./egress-supervisor.ts";
 import { escapeControls } from "./escape.ts";
 import { Generation } from "./generation.ts";
-import { refreshHostView } from "./host-view.ts";
+import { makeHostView } from "./host-view.ts";
 import { inside, sandboxEnvironment } from "./inside.ts";
 import type { SandboxSpec } from "./launch-spec.ts";
 import { launcherPath } from "./launcher.ts";
@@ -162,7 +162,7 @@ async function prepare(directory: string, agent: Ids, egressIds: Ids): Promise<P
     await mkdir(at(name), { mode: 0o700 });
     if (ownIds().uid === 0) await chown(at(name), uid, gid);
   }
-  await refreshHostView(at("host"));
+  await makeHostView(at("host"));
   return {
     home: at("home"),
     egress: at("egress"),
