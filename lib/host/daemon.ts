@@ -11,7 +11,7 @@ import { wallSchema } from "./launch-spec.ts";
 import { kitFinder } from "./kits.ts";
 import { claimMachineId } from "./machine.ts";
 import { handlersOf } from "./methods.ts";
-import { readOperator } from "./operator.ts";
+import { operatorReader } from "./operator.ts";
 import { cacheDirectory, operatorFile } from "./paths.ts";
 import { identify } from "./process-identity.ts";
 import { runThrowAway } from "./run-throwaway.ts";
@@ -68,7 +68,7 @@ async function contextOf(state: string): Promise<HostContext> {
   const context: HostContext = {
     state,
     cache,
-    operator: () => readOperator(operatorFile()),
+    operator: operatorReader(operatorFile()),
     handed: new Map(),
     kit: kitFinder(),
     runThrowAway: (spec) => runThrowAway(context, spec),

@@ -1,10 +1,11 @@
-import { existsSync, lstatSync, realpathSync } from "node:fs";
+import { existsSync, lstatSync, realpathSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { NacreError } from "../error.ts";
 import type { SeccompProfile } from "../synth/host-objects.ts";
 import { codeRoot, program } from "./build.ts";
 import { inside } from "./inside.ts";
 import type { EgressSpec, LaunchRoot } from "./launch-spec.ts";
-import type { Ids } from "./outside-ids.ts";
+import { ownIds, type Ids } from "./outside-ids.ts";
 import { systemTree } from "./system-tree.ts";
 
 /** Where the egress finds its own, inside its root. */
@@ -47,6 +48,7 @@ export function egressSpecOf({
   seccomp,
   compiled,
 }: EgressParts): EgressSpec {
+  refuseUnreadable(ids);
   const libraries = libraryTree();
   const code = codeBinds();
   const bundle = join(egressInside.host, "ca-bundle.crt");
@@ -144,6 +146,21 @@ function codeBinds(): LaunchRoot["binds"] {
   ]
     .filter((path) => existsSync(path))
     .map((path) => ({ from: path, to: path, mode: "ro" }));
+}
+
+/** Root's egress runs as nobody: it cannot read what is root's alone. */
+function refuseUnreadable(ids: Ids): void {
+  if (ids.uid === ownIds().uid) return;
+  const closed = [process.execPath, program("egress/main"), join(dirname(codeRoot), "package.json")].find(
+    (path) => (statSync(path, { throwIfNoEntry: false })?.mode ?? 0o004) % 8 < 4,
+  );
+  if (closed !== undefined)
+    throw new NacreError({
+      code: "code_unreadable",
+      subject: closed,
+      message: "can be read by its owner alone, and the egress runs as a user id of its own",
+      hint: `chmod -R o+rX ${dirname(codeRoot)}`,
+    });
 }
 
 /** Each `node_modules` on the way up; one that lies in another is shown by that one. */

@@ -6,7 +6,8 @@ import type { EgressSpec } from "./launch-spec.ts";
 import type { ProcessIdentity } from "./process-identity.ts";
 
 export interface EgressPlan {
-  readonly spec: EgressSpec;
+  /** Made anew for each start too: what keeps it from being made is why the egress does not run. */
+  readonly spec: () => EgressSpec;
   /** Made anew for each start: secrets and leaf are read then, and kept nowhere. */
   readonly configure: () => Promise<Configure>;
 }
@@ -120,7 +121,7 @@ export class EgressSupervisor {
     try {
       const configure = await plan.configure();
       if (signal.aborted) return "stopped";
-      const process = new EgressProcess(plan.spec, {
+      const process = new EgressProcess(plan.spec(), {
         loaded: (revision, hash) => this.#loaded(revision, hash),
         failed: (revision, error) => this.#failed(revision, error),
         ports: this.#listener.ports,

@@ -5,7 +5,8 @@ import { hostPatternProblem } from "../policy/host-pattern.ts";
 import { NacreError } from "../error.ts";
 import { version } from "../version.ts";
 import { build } from "./build.ts";
-import type { HostContext } from "./context.ts";
+import type { HostContext, ShowProgress } from "./context.ts";
+import { escapeControls } from "./escape.ts";
 import { allowableIn, denialsIn } from "./denial-list.ts";
 import { readWorkspace } from "./record.ts";
 import { readingOf } from "./reading.ts";
@@ -13,7 +14,7 @@ import { stopped, type Sandbox } from "./sandbox.ts";
 import { runFolder } from "./run-folder.ts";
 import type { Sandboxes } from "./sandboxes.ts";
 import type { Handlers } from "./server.ts";
-import { statusOf } from "./status.ts";
+import { statusOf, unreadable } from "./status.ts";
 import { openThrowAway } from "./throwaway-sandbox.ts";
 import { createWorkspace, deleteWorkspace } from "./workspaces.ts";
 
@@ -35,7 +36,10 @@ export function handlersOf({ context, sandboxes, machine, closing, shutdown }: D
 
   const become: Handlers["sandbox.create"] = async ({ spec, values }, { progress }) => {
     take(values);
-    return readingOf(await sandboxes.become(spec, progress), handed, values);
+    const sandbox = await sandboxes.become(spec, progress);
+    const reading = await readingOf(sandbox, handed, values);
+    const problem = reading.running ? await inferenceProblem(sandbox, progress) : undefined;
+    return problem === undefined ? reading : { ...reading, problems: [...reading.problems, problem] };
   };
 
   return {
@@ -65,7 +69,8 @@ export function handlersOf({ context, sandboxes, machine, closing, shutdown }: D
 
     status: async ({ id, probe }) => {
       const asked = id === undefined ? sandboxes.all : [sandboxes.get(id)];
-      return Promise.all(asked.map((sandbox) => statusOf(context, sandbox, probe === true)));
+      const readable = await Promise.all(asked.map((sandbox) => statusOf(context, sandbox, probe === true)));
+      return id === undefined ? [...readable, ...[...sandboxes.broken].map(unreadable)] : readable;
     },
     logs: ({ id }) => Promise.resolve({ path: sandboxes.get(id).paths.log }),
     denials: ({ id, since }) => Promise.resolve(denialsIn(sandboxes.get(id).paths.audit, since)),
@@ -122,6 +127,18 @@ export function handlersOf({ context, sandboxes, machine, closing, shutdown }: D
       return Promise.resolve({});
     },
   };
+}
+
+/** Whether prompts are answered, by one live call from behind the egress' walls. A secret that lacks is told already. */
+async function inferenceProblem(
+  { id, record, network }: Sandbox,
+  progress: ShowProgress,
+): Promise<string | undefined> {
+  if (record.spec.inference === null || network.lacking.length > 0 || network.state.state !== "running")
+    return undefined;
+  progress({ message: `asking the inference provider of ${id} whether it answers` });
+  const error = await network.check();
+  return error === undefined ? undefined : escapeControls(new NacreError(error).toString());
 }
 
 async function connectionOf(sandbox: Sandbox) {

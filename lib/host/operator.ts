@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { open } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import { z } from "zod";
 import { nameSchema, readText, type Finding } from "../blueprint/index.ts";
 import { NacreError } from "../error.ts";
@@ -109,6 +109,20 @@ export async function readOperator(path: string): Promise<Operator> {
   const parsed = isBlank(text) ? {} : readText(operatorSchema, text, path, misfits);
   const { secrets = {}, grants = [], signers = [] } = parsed;
   return { file: path, exists: true, secrets, grants, signers };
+}
+
+/** Reads the file again only when it is another; for a daemon, which asks often. */
+export function operatorReader(path: string): () => Promise<Operator> {
+  let known: { readonly stamp: string; readonly operator: Operator } | undefined;
+  return async () => {
+    const found = await stat(path, { bigint: true }).catch(() => undefined);
+    const stamp =
+      found === undefined
+        ? "none"
+        : `${found.dev} ${found.ino} ${found.size} ${found.mtimeNs} ${found.ctimeNs}`;
+    if (known?.stamp !== stamp) known = { stamp, operator: await readOperator(path) };
+    return known.operator;
+  };
 }
 
 export const isBlank = (text: string): boolean =>

@@ -141,14 +141,12 @@ function network(
   agent: Agent,
 ): Measurement[] {
   const { capture, rules } = state.posture.network;
+  // Without an egress nothing answers the sandbox: the wall holds, and nothing is let through it.
   const inForce = reading(
     "policy in force",
-    loaded === null ? "none" : `revision ${loaded.revision}`,
+    loaded === null ? "none: the network is closed" : `revision ${loaded.revision}`,
     "egress",
-    {
-      wanted: `revision ${revision}`,
-      holds: loaded !== null && loaded.revision >= revision,
-    },
+    { wanted: `revision ${revision}`, holds: loaded === null || loaded.revision >= revision },
   );
   const captured = reading("capture rules", `${rules}`, "init, nf_tables over netlink", {
     wanted: "1 or more",

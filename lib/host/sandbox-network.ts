@@ -22,9 +22,12 @@ import {
   writeOverrides,
   type Overrides,
 } from "./overrides.ts";
+import type { Operator } from "./operator.ts";
 import type { SandboxPaths } from "./paths.ts";
 import { ended, signalProcess } from "./process-identity.ts";
 import type { RecordKeeper } from "./record-keeper.ts";
+import { fingerprint } from "./secret-source.ts";
+import { secretNames } from "./secret-use.ts";
 import { prepareTrust, type Trust } from "./trust.ts";
 
 /** What a push came to. */
@@ -41,10 +44,11 @@ export class SandboxNetwork {
   readonly #paths: SandboxPaths;
   readonly #egress: EgressSupervisor;
   readonly #changes = new Mutex();
+  readonly #logs = new Mutex();
   #overrides: Overrides | undefined;
   #trust: Trust | undefined;
-  /** What the egress was last told, to see what a change of the operator's file or of a source changes. */
-  #told: { readonly secrets: string; readonly grants: string } | undefined;
+  /** What the egress was last told, and from which sources, to see what has changed since. */
+  #told: { readonly secrets: string; readonly grants: string; readonly sources: string } | undefined;
   /** Secrets that it names and that have no value now: their endpoints answer `credential_unavailable`. */
   lacking: readonly Lacking[] = [];
   #refused: readonly string[] = [];
@@ -56,7 +60,7 @@ export class SandboxNetwork {
     this.#egress = new EgressSupervisor({
       started: (identity) => this.#keeper.save({ egress: identity }),
       ports: (ports) => this.#ports(ports),
-      log: (level, message) => void this.#log(level, message),
+      log: (level, message) => this.#log(level, message),
     });
   }
 
@@ -85,16 +89,17 @@ export class SandboxNetwork {
     await this.#prepareFolders();
     this.#trust = await prepareTrust(this.#paths.trust, id);
     await this.#egress.start({
-      spec: egressSpecOf({
-        id,
-        directory: this.#paths.directory,
-        socket: this.#paths.egressSocket,
-        state: this.#paths.egress,
-        host: this.#hostView,
-        ids: identity.egress,
-        seccomp: this.#context.seccomp.egress,
-        compiled: this.#context.compiledEgress,
-      }),
+      spec: () =>
+        egressSpecOf({
+          id,
+          directory: this.#paths.directory,
+          socket: this.#paths.egressSocket,
+          state: this.#paths.egress,
+          host: this.#hostView,
+          ids: identity.egress,
+          seccomp: this.#context.seccomp.egress,
+          compiled: this.#context.compiledEgress,
+        }),
       configure: () => this.#configure(),
     });
   }
@@ -125,19 +130,44 @@ export class SandboxNetwork {
     return this.#egress.check(30_000);
   }
 
-  /** Looks whether the operator's file, a source of a secret, or what the host says of its network has changed. */
-  async refresh(): Promise<void> {
+  /**
+   * Looks whether the operator's file, a source of a secret, or what the host says of its network has changed.
+   * @param again also runs the sources that only running them can compare (`command`)
+   */
+  async refresh(again = false): Promise<void> {
     if (this.#egress.state !== "running") return;
     await refreshHostView(this.#hostView);
     const operator = await this.#context.operator();
-    const secrets = await secretsFor(this.#keeper.current.spec, operator, this.#context.handed);
-    this.lacking = secrets.lacking;
-    const told = { secrets: canonicalJson(secrets.values), grants: canonicalJson(operator.grants) };
-    if (this.#told === undefined) return;
-    if (told.secrets !== this.#told.secrets)
-      this.#egress.say({ type: "secrets", secrets: { ...secrets.values } });
-    if (told.grants !== this.#told.grants) this.#egress.say({ type: "grants", grants: [...operator.grants] });
-    this.#told = told;
+    const grants = canonicalJson(operator.grants);
+    const sources = await this.#sourcesNow(operator);
+    const before = this.#told;
+    if (before === undefined) return;
+    if (grants !== before.grants) this.#egress.say({ type: "grants", grants: [...operator.grants] });
+    if (!again && sources === before.sources) {
+      this.#told = { ...before, grants };
+      return;
+    }
+    const found = await secretsFor(this.#keeper.current.spec, operator, this.#context.handed);
+    this.lacking = found.lacking;
+    const secrets = canonicalJson(found.values);
+    if (secrets !== before.secrets) this.#egress.say({ type: "secrets", secrets: { ...found.values } });
+    this.#told = { secrets, grants, sources };
+  }
+
+  /** Where the secrets come from, without reading or running any of it. */
+  async #sourcesNow({ secrets }: Operator): Promise<string> {
+    const names = secretNames(this.#keeper.current.spec);
+    const sources = names.map(async (name) => {
+      const entry = Object.hasOwn(secrets, name) ? secrets[name] : undefined;
+      const file = entry === undefined ? undefined : await fingerprint(entry);
+      return {
+        name,
+        entry: entry ?? null,
+        file: file ?? null,
+        handed: this.#context.handed.get(name) ?? null,
+      };
+    });
+    return canonicalJson(await Promise.all(sources));
   }
 
   /** To disk first, then to the egress: what was promised survives whatever happens next. */
@@ -170,9 +200,11 @@ export class SandboxNetwork {
   async #configure() {
     const { spec, published } = this.#keeper.current;
     const operator = await this.#context.operator();
+    // Before they are read: what changes in between is seen by the next look.
+    const sources = await this.#sourcesNow(operator);
     const secrets = await secretsFor(spec, operator, this.#context.handed);
     this.lacking = secrets.lacking;
-    this.#told = { secrets: canonicalJson(secrets.values), grants: canonicalJson(operator.grants) };
+    this.#told = { secrets: canonicalJson(secrets.values), grants: canonicalJson(operator.grants), sources };
     const ports = spec.ports.map(({ inside, outside }) => ({
       inside,
       outside: outside === 0 ? (published.find((port) => port.inside === inside)?.outside ?? 0) : outside,
@@ -192,9 +224,8 @@ export class SandboxNetwork {
       ({ inside }) => !open.some((port) => port.inside === inside),
     );
     const asked = this.#keeper.current.spec.ports.map(({ inside }) => inside);
-    void this.#keeper.save({
-      published: [...published, ...kept].filter(({ inside }) => asked.includes(inside)),
-    });
+    const numbers = [...published, ...kept].filter(({ inside }) => asked.includes(inside));
+    this.#keeper.save({ published: numbers }).catch((error: unknown) => this.#complain("its ports", error));
   }
 
   /** A daemon that was killed leaves an egress that has lost its stdin: it ends by itself, or is made to. */
@@ -217,21 +248,32 @@ export class SandboxNetwork {
     await makeHostView(this.#hostView);
   }
 
-  async #log(level: string, message: string): Promise<void> {
-    this.#context.log(`egress ${this.#keeper.current.id}`, `${level}: ${escapeControls(message)}`);
-    const path = this.#paths.egressLog;
-    const size = await stat(path).then(
-      (found) => found.size,
-      () => 0,
-    );
-    if (size > 1024 * 1024) await rename(path, `${path}.1`);
-    const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW } = constants;
-    const file = await open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600);
-    try {
-      await file.writeFile(`${new Date().toISOString()} ${level} ${escapeControls(message)}\n`);
-    } finally {
-      await file.close();
-    }
+  #log(level: string, message: string): void {
+    const text = escapeControls(message);
+    this.#context.log(`egress ${this.#keeper.current.id}`, `${level}: ${text}`);
+    this.#logs
+      .run(() => append(this.#paths.egressLog, `${new Date().toISOString()} ${level} ${text}\n`))
+      .catch((error: unknown) => this.#complain("its log", error));
+  }
+
+  #complain(what: string, error: unknown): void {
+    this.#context.log(this.#keeper.current.id, `${what} cannot be written: ${String(error)}`);
+  }
+}
+
+/** One old file is kept. */
+async function append(path: string, line: string): Promise<void> {
+  const size = await stat(path).then(
+    (found) => found.size,
+    () => 0,
+  );
+  if (size > 1024 * 1024) await rename(path, `${path}.1`);
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW } = constants;
+  const file = await open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600);
+  try {
+    await file.writeFile(line);
+  } finally {
+    await file.close();
   }
 }
 

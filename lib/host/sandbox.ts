@@ -91,7 +91,7 @@ export class Sandbox {
             await this.network.setBase(spec.network);
           await this.#keeper.save({ spec });
         }
-        await this.network.refresh();
+        await this.network.refresh(true);
         await this.#ready(progress);
         return;
       }
@@ -193,7 +193,9 @@ export class Sandbox {
   async #attend(generation: Generation): Promise<void> {
     this.#generation = generation;
     const since = Date.now();
-    void generation.over.then(() => this.#steps.run(() => this.#afterEnd(generation, Date.now() - since)));
+    generation.over
+      .then(() => this.#steps.run(() => this.#afterEnd(generation, Date.now() - since)))
+      .catch((error: unknown) => this.#context.log(this.id, `after its end: ${String(error)}`));
     await this.network.open();
   }
 
@@ -211,14 +213,17 @@ export class Sandbox {
     this.#context.log(this.id, `its init ended; started again in ${this.#pause} ms`);
     const again = sleep(this.#pause, undefined, { signal: this.#closing.signal, ref: false });
     this.#pause = Math.min(this.#pause * 2, pauses.longest);
-    void again.then(
-      () =>
+    again
+      .then(() =>
         this.#steps.run(async () => {
           if (this.#generation === undefined && this.record.wanted === "running")
             await this.#start(() => undefined);
         }),
-      () => undefined,
-    );
+      )
+      .catch((error: unknown) => {
+        if (!this.#closing.signal.aborted)
+          this.#context.log(this.id, `cannot be started again: ${String(error)}`);
+      });
   }
 
   async #stop(): Promise<void> {

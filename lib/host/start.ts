@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { closeSync, constants, openSync } from "node:fs";
+import { closeSync, constants, openSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { NacreError } from "../error.ts";
@@ -10,6 +10,7 @@ import { privateFolder } from "./state.ts";
 
 /** A daemon that has not answered by then is reported, with its own words where it had any. */
 const patience = 15_000;
+const longestLog = 10 * 1024 * 1024;
 
 /**
  * What of the caller's environment a daemon gets: where things are, and what npm and TLS need. It outlives the caller,
@@ -28,8 +29,11 @@ export async function startDaemon(
   signal?: AbortSignal,
 ): Promise<void> {
   await privateFolder(state);
+  const logPath = join(state, "daemon.log");
+  const size = statSync(logPath, { throwIfNoEntry: false })?.size ?? 0;
+  if (size > longestLog) renameSync(logPath, `${logPath}.1`);
   const log = openSync(
-    join(state, "daemon.log"),
+    logPath,
     constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW,
     0o600,
   );

@@ -63,6 +63,27 @@ export async function statusOf(
   };
 }
 
+/** One whose record is corrupt: all that can be said of it is that. */
+export const unreadable = ([id, error]: readonly [string, unknown]): SandboxStatus => ({
+  id,
+  project: "",
+  generation: 0,
+  phase: "gone",
+  problems: [escapeControls(String(error))],
+  warnings: [],
+  agent: null,
+  init: null,
+  published: [],
+  egress: { state: "stopped", pid: null, revision: 0, loaded: null, restarts: 0 },
+  allows: [],
+  blocks: [],
+  grants: [],
+  digests: { blueprint: "", environment: "" },
+  walls: [],
+  probes: null,
+  exec: null,
+});
+
 function phaseOf({ record, generation }: Sandbox, state: LiveState | undefined): SandboxStatus["phase"] {
   if (generation === undefined)
     return record.wanted === "stopped" || record.generation === 0 ? "stopped" : "gone";

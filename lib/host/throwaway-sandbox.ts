@@ -80,16 +80,17 @@ export async function openThrowAway(context: HostContext, plan: ThrowAwayPlan): 
     generation = await Generation.start(specOf(plan, directory, paths, agent, trust.bundle), paths.control);
     await writeJson(join(directory, "record.json"), { init: generation.init });
     await supervisor.start({
-      spec: egressSpecOf({
-        id: basenameOf(directory),
-        directory,
-        socket: paths.egressSocket,
-        state: paths.egress,
-        host: paths.hostView,
-        ids: egressIds,
-        seccomp: context.seccomp.egress,
-        compiled: context.compiledEgress,
-      }),
+      spec: () =>
+        egressSpecOf({
+          id: basenameOf(directory),
+          directory,
+          socket: paths.egressSocket,
+          state: paths.egress,
+          host: paths.hostView,
+          ids: egressIds,
+          seccomp: context.seccomp.egress,
+          compiled: context.compiledEgress,
+        }),
       configure: async () => {
         const spec = { ...plan.spec, ...unused };
         const operator = await context.operator();

@@ -124,6 +124,28 @@ describe.each(users)("as %s", (user) => {
   });
 });
 
+test("a command is run when an egress starts and at each up, and not in between", async () => {
+  const folder = shared();
+  const provider = await modelServer(folder);
+  const host = machine(users[0], { SSL_CERT_FILE: provider.bundle });
+  const runs = join(host.home, "runs");
+  const command = `[/bin/sh, -c, "echo run >> ${runs}; echo from-command"]`;
+  host.operator(
+    `secrets:\n  key: { command: ${command}, for: ["${provider.destination}"], use: ["*/*"] }\ngrants:\n${provider.grants}`,
+  );
+  const spec = agentSpec({ inference: withCredential(provider.endpoint) });
+  expect(await host.create(spec)).toMatchObject({ problems: [] });
+  const count = () => readFileSync(runs, "utf8").split("\n").length - 1;
+  expect(count()).toBe(1);
+  await new Promise((resolve) => setTimeout(resolve, 7000));
+  await host.call("sandbox.read", { id });
+  expect(count()).toBe(1);
+  await host.call("sandbox.update", { spec });
+  expect(count()).toBe(2);
+  expect((await host.run(id, ask)).stdout).toContain("an answer");
+  expect(provider.authorizations.at(-1)).toBe("Bearer from-command");
+});
+
 const encodings = {
   raw: (text: string) => text,
   base64: (text: string) => Buffer.from(text).toString("base64").replace(/=+$/, "").slice(0, -2),
