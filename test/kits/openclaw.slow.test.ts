@@ -16,7 +16,7 @@ import { runUnwalled, startUnwalled } from "./unwalled.ts";
 /**
  * The real OpenClaw, installed by the real npm from the registry that it is configured for, against the real router
  * and its demo model. Without walls. A cache may be given, so that it is not fetched each time:
- * `NACRE_CACHE_DIR=… vitest run test/kits/openclaw.slow.test.ts`.
+ * `NACRE_CACHE_DIR=… vitest run --config .config/vitest.slow.config.ts test/kits/openclaw.slow.test.ts`.
  */
 const folder = mkdtempSync(join(tmpdir(), "nacre-openclaw-"));
 const cache = join(process.env["NACRE_CACHE_DIR"] ?? folder, "kits");
