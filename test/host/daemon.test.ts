@@ -17,8 +17,7 @@ describe.each(users)("as %s", (user) => {
     expect(fields.group).toBe(pid);
     expect(statSync(join(host.state, "daemon.sock")).mode & 0o777).toBe(0o600);
     await host.call("shutdown", {});
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    expect(identify(pid)).toBeUndefined();
+    await expect.poll(() => identify(pid), { timeout: 20_000 }).toBeUndefined();
     expect(existsSync(join(host.state, "daemon.sock"))).toBe(false);
   });
 

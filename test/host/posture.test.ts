@@ -36,7 +36,9 @@ describe.each(users)("as %s", (user) => {
     // Without a mount namespace the workspace is where it is: in a folder that root's agent, being nobody, cannot enter.
     if (off === "mounts" && user === "root") return;
     const host = machine(user, { NACRE_LAUNCHER: switchable(), NACRE_WALLS_OFF: off });
-    expect(await host.create(spec({ restart: "never" }))).toMatchObject({ running: true, problems: [] });
+    // Without a network namespace there is nothing to capture, which the egress says.
+    const problems = off === "network" ? [expect.stringContaining("captures nothing")] : [];
+    expect(await host.create(spec({ restart: "never" }))).toMatchObject({ running: true, problems });
     const [status] = await host.call("status", { id });
     const reading = status?.walls.find((found) => found.wall === wall);
     expect(reading?.holds).toBe(false);
