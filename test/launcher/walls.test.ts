@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { chmodSync, chownSync, copyFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { launch, once, refusal } from "./launcher.ts";
@@ -97,6 +97,16 @@ describe.each(everyone)("walls, launched by %s", (as) => {
       Object.keys(environment).sort(),
     );
     expect(lines.filter((line) => /^\d+$/.test(line))).toEqual(["0", "1", "2", "3"]);
+  });
+
+  test("a program that would run as root does not", async () => {
+    const spec = sandboxSpec(here, "setuid", ["./id", "-u"]);
+    const data = spec.root.binds.find(({ to }) => to === "/sandbox")?.from ?? "";
+    copyFileSync("/usr/bin/id", join(data, "id"));
+    // Root's own where the test can make it so; else the agent's.
+    if (process.getuid?.() === 0) chownSync(join(data, "id"), 0, 0);
+    chmodSync(join(data, "id"), 0o6755);
+    expect(await once(here, spec)).toMatchObject({ code: 0, out: "1000\n" });
   });
 
   test("each thing that must be refused is refused, as the probes see it", async () => {

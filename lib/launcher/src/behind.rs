@@ -105,6 +105,7 @@ impl Behind<'_> {
         let by_rlimit = self.pids_by == Some("rlimit");
         let mut init = Init::new(Parts {
             id: self.spec.id.clone(),
+            directory: self.spec.directory.clone(),
             generation: self.spec.generation,
             ports: self.spec.ports.clone(),
             grace: Duration::from_millis(self.spec.grace_ms),

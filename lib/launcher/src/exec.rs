@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 use serde_json::{Value, json};
 
 use crate::error::{Because, Result, WallError};
@@ -64,21 +64,22 @@ fn ask(channel: &mut Channel, request: &Value, descriptors: Option<[OwnedFd; 3]>
 
 /// Connects to a socket whose path may be longer than an address can be.
 pub fn dial(path: &str) -> Result<OwnedFd> {
-    let connected = || -> rustix::io::Result<OwnedFd> {
-        let (folder, name) = path.rsplit_once('/').unwrap_or((".", path));
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let folder = openat(CWD, folder, flags, Mode::empty())?;
-        let socket = socket_with(
-            AddressFamily::UNIX,
-            SocketType::STREAM,
-            SocketFlags::CLOEXEC,
-            None,
-        )?;
-        let short = format!("/proc/self/fd/{}/{name}", folder.as_raw_fd());
-        connect(&socket, &SocketAddrUnix::new(short)?)?;
-        Ok(socket)
-    };
-    connected().because("init_silent", path)
+    connect(path).because("init_silent", path)
+}
+
+pub fn connect(path: &str) -> rustix::io::Result<OwnedFd> {
+    let (folder, name) = path.rsplit_once('/').unwrap_or((".", path));
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = openat(CWD, folder, flags, Mode::empty())?;
+    let socket = socket_with(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
+    let short = format!("/proc/self/fd/{}/{name}", folder.as_raw_fd());
+    rustix::net::connect(&socket, &SocketAddrUnix::new(short)?)?;
+    Ok(socket)
 }
 
 fn code(exit: &Value) -> u8 {

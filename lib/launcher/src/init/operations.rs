@@ -266,8 +266,10 @@ impl Init {
     }
 
     fn probe(&mut self, id: u64) -> Result<Option<Value>> {
-        let job = Job::start(id, Purpose::Answer, || probe::run(&self.walls))
-            .because("probe_failed", "probe")?;
+        let job = Job::start(id, Purpose::Answer, || {
+            probe::run(&self.walls, &self.directory)
+        })
+        .because("probe_failed", "probe")?;
         self.jobs.push(job);
         self.busy(id);
         Ok(None)

@@ -96,22 +96,37 @@ const PROBES: [Probe; 31] = [
     }),
 ];
 
-/// Enters the walls and tries all. The line for the one who asked.
-pub fn run(walls: &Walls) -> String {
+/// Enters the walls and tries all. The line for the one who asked. `directory`: the sandbox' own, outside.
+pub fn run(walls: &Walls, directory: &str) -> String {
     if let Err(error) = Stdio::nothing().and_then(|stdio| child::enter(walls, &stdio, None)) {
         return error.to_line();
     }
-    let results: Vec<Value> = PROBES
+    let mut results: Vec<Value> = PROBES
         .iter()
-        .map(|(name, wall, attempt)| {
-            let (refused, detail) = match attempt() {
-                Ok(reached) => (false, reached),
-                Err(error) => (true, said(&error)),
-            };
-            json!({ "name": name, "wall": wall, "refused": refused, "detail": detail })
-        })
+        .map(|(name, wall, attempt)| result(name, wall, attempt()))
         .collect();
+    for (name, socket) in [
+        ("command init", "init.sock"),
+        ("reach the egress' own socket", "egress.sock"),
+    ] {
+        let reached = connect(&format!("{directory}/{socket}"));
+        results.push(result(name, "credentials", reached));
+    }
     json!({ "ok": true, "probes": results }).to_string()
+}
+
+fn result(name: &str, wall: &str, attempt: io::Result<String>) -> Value {
+    let (refused, detail) = match attempt {
+        Ok(reached) => (false, reached),
+        Err(error) => (true, said(&error)),
+    };
+    json!({ "name": name, "wall": wall, "refused": refused, "detail": detail })
+}
+
+/// Through the folder's descriptor: a socket's address holds 107 bytes.
+fn connect(path: &str) -> io::Result<String> {
+    crate::exec::connect(path)?;
+    Ok(format!("{path} answered"))
 }
 
 fn said(error: &io::Error) -> String {

@@ -27,6 +27,8 @@ pub struct Exec {
 /// What init is made of.
 pub struct Parts {
     pub id: String,
+    /// Outside; nothing inside can see it.
+    pub directory: String,
     pub generation: u64,
     pub ports: Vec<u16>,
     pub grace: Duration,
@@ -44,6 +46,7 @@ pub struct Parts {
 /// Process 1, over its whole life.
 pub struct Init {
     pub(super) id: String,
+    pub(super) directory: String,
     pub(super) generation: u64,
     pub(super) walls: Walls,
     pub(super) ports: Vec<u16>,
@@ -102,6 +105,7 @@ impl Init {
     pub fn new(parts: Parts) -> Self {
         Init {
             id: parts.id,
+            directory: parts.directory,
             generation: parts.generation,
             walls: parts.walls,
             ports: parts.ports,
