@@ -31,5 +31,6 @@ function report(error: unknown): number {
   if (process.argv.includes("--json"))
     printJson({ error: error instanceof NacreError ? error : { code: "internal", message: String(error) } });
   else note(explain(error));
-  return error instanceof NacreError && error.code.startsWith("usage_") ? 2 : 1;
+  if (!(error instanceof NacreError)) return 1;
+  return error.code === "timed_out" ? 124 : error.code.startsWith("usage_") ? 2 : 1;
 }
