@@ -67,19 +67,19 @@ async function look(): Promise<Finding[]> {
       networkFinding("integrate.api.nvidia.com", 443, granted),
       networkFinding("github.com", 443, granted),
       networkFinding("pypi.org", 443, granted),
-      networkFinding(await npmRegistry(), 443, granted),
+      ...(await npmRegistry()).map((host) => networkFinding(host, 443, granted)),
     ])),
   ];
 }
 
 /** The host that npm's configuration names: kits are fetched from there. */
-async function npmRegistry(): Promise<string> {
+async function npmRegistry(): Promise<string[]> {
   const { execFile } = await import("node:child_process");
   const { promisify } = await import("node:util");
   try {
     const { stdout } = await promisify(execFile)("npm", ["config", "get", "registry"], { timeout: 20_000 });
-    return new URL(stdout.trim()).hostname;
+    return [new URL(stdout.trim()).hostname];
   } catch {
-    return "registry.npmjs.org";
+    return []; // Without npm no kit is installed.
   }
 }
