@@ -2,7 +2,6 @@ import { fork } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { NacreError, type ErrorParts } from "../../lib/error.ts";
 import type { BodyOf, Entry, Method, Progress, ResultOf } from "../../lib/host/api.ts";
@@ -11,6 +10,7 @@ import { sandboxRecordSchema, type SandboxRecord } from "../../lib/host/record.t
 import { folderOf } from "../../lib/host/paths.ts";
 import { idOf, type HostSandbox } from "../../lib/synth/host-objects.ts";
 import type { Answer, Question } from "./driver.ts";
+import { ownToolchain, readableToolchain } from "./toolchain.ts";
 
 /** Nobody's id on any machine that runs these tests. */
 const ordinary = 54_321;
@@ -38,7 +38,10 @@ export function machine(user: User, environment: Readonly<Record<string, string>
   mkdirSync(config, { recursive: true });
   chmodSync(home, 0o755);
   for (const path of [home, join(home, ".config"), config]) chownSync(path, uid, uid);
-  const driver = fork(fileURLToPath(new URL("driver.ts", import.meta.url)), [], {
+  const { root, node } = uid === process.getuid?.() ? ownToolchain : readableToolchain();
+  const driver = fork(join(root, "test/host/driver.ts"), [], {
+    execPath: node,
+    execArgv: [],
     uid,
     gid: uid,
     stdio: ["ignore", "inherit", "inherit", "ipc"],
