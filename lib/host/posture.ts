@@ -2,6 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Measurement, Probe, WallReading } from "./api.ts";
 import type { LiveState } from "./generation.ts";
+import { groupMeasurements } from "./group-limits.ts";
 import {
   type namespaceNames,
   readInterfaces,
@@ -94,11 +95,11 @@ function files({ record, state }: PostureParts, pid: number, agent: Agent): Meas
   ];
 }
 
-function syscalls({ record }: PostureParts, pid: number, agent: Agent): Measurement[] {
+function syscalls(parts: PostureParts, pid: number, agent: Agent): Measurement[] {
   if (agent === undefined) return [absent];
   const source = `/proc/${pid}/status`;
   const field = (name: string): string => agent.status[name] ?? "";
-  const optional = record.spec.walls.syscalls === "best_effort";
+  const optional = parts.record.spec.walls.syscalls === "best_effort";
   const filters = Number(field("Seccomp_filters")) - Number(ownFilters());
   const uid = field("Uid").split(" ");
   const isZero = (value: string): boolean => /^0+$/.test(value);
@@ -117,21 +118,31 @@ function syscalls({ record }: PostureParts, pid: number, agent: Agent): Measurem
     ),
     reading("uid outside", uid[0] ?? "", source, { wanted: "not 0", holds: uid.every((id) => id !== "0") }),
     ...(["user", "pid", "ipc", "uts", "cgroup"] as const).map((name) => own(name, pid, agent)),
-    ...limits(record, pid, agent),
+    ...limits(parts, pid, agent),
   ];
 }
 
 /** Limits that were asked for, as the control group or the process has them. */
-function limits({ spec }: SandboxRecord, pid: number, agent: ProcessReading): Measurement[] {
+function limits({ record, state }: PostureParts, pid: number, agent: ProcessReading): Measurement[] {
   const source = `/proc/${pid}/limits`;
-  const asked = spec.resources.pids;
+  const { cgroup, pids_by: pidsBy } = state.posture.limits;
+  const { pids, ...others } = record.spec.resources;
+  const processes = agent.limits["Max processes"] ?? "";
   return [
     reading("open files", agent.limits["Max open files"] ?? "", source),
     reading("core files", agent.limits["Max core file size"] ?? "", source, {
       wanted: "0",
       holds: agent.limits["Max core file size"] === "0",
     }),
-    ...(asked === undefined ? [] : [reading("processes", agent.limits["Max processes"] ?? "", source)]),
+    ...groupMeasurements(pid, cgroup?.paths ?? [], pidsBy === "cgroup" ? record.spec.resources : others),
+    ...(pids === undefined || pidsBy === "cgroup"
+      ? []
+      : [
+          reading("processes", processes, source, {
+            wanted: `${pids}`,
+            holds: Number(processes) <= pids,
+          }),
+        ]),
   ];
 }
 

@@ -33,7 +33,14 @@ export async function emptyTrash(trash: string): Promise<void> {
   }
   try {
     for (let names = await namesIn(top); names.length > 0; names = await namesIn(top))
-      for (const name of names) await removeEntry(top, name);
+      for (const name of names) {
+        try {
+          await removeEntry(top, name);
+        } catch (error) {
+          // Two may empty the same trash: what the other took, or filled again, is looked at once more.
+          if (!isCode(error, "ENOENT", "ENOTEMPTY")) throw error;
+        }
+      }
   } finally {
     await top.close();
   }

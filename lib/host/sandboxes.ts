@@ -28,7 +28,7 @@ export class Sandboxes {
   /** Reads what is there, finds what of it runs, and begins to give it its network again. */
   static async open(context: HostContext): Promise<Sandboxes> {
     const all = new Sandboxes(context);
-    await emptyTrash(join(context.state, "trash"));
+    emptyTrash(join(context.state, "trash")).catch((error: unknown) => context.log("trash", String(error)));
     for (const id of await idsIn(context.state, "sandboxes")) {
       try {
         const record = await readRecord(context.state, id);

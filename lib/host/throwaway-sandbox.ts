@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { chown, mkdir, readdir } from "node:fs/promises";
+import { chown, mkdir, readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { readDenials } from "../egress/denials.ts";
@@ -120,9 +120,10 @@ export async function openThrowAway(context: HostContext, plan: ThrowAwayPlan): 
   }
 }
 
-/** Ends what a daemon that was killed has left. */
+/** Ends what a daemon that was killed has left, and leaves its files to whoever empties the trash. */
 export async function clearThrowAways(state: string): Promise<void> {
-  const folder = folderOf(state);
+  const [folder, trash] = [folderOf(state), join(state, "trash")];
+  await mkdir(trash, { recursive: true, mode: 0o700 });
   for (const name of await readdir(folder).catch(() => [])) {
     const directory = join(folder, name);
     // One that cannot be read was not written to its end: its init is found by its socket.
@@ -132,7 +133,7 @@ export async function clearThrowAways(state: string): Promise<void> {
     ).catch(() => undefined);
     const found = await Generation.adopt(join(directory, "init.sock"), 1, record?.init ?? null);
     await found?.stop(0);
-    await removeTree(directory, join(state, "trash"));
+    await rename(directory, join(trash, name));
   }
 }
 
