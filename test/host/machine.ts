@@ -1,11 +1,21 @@
 import { fork } from "node:child_process";
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { NacreError, type ErrorParts } from "../../lib/error.ts";
 import type { BodyOf, Entry, Method, Progress, ResultOf } from "../../lib/host/api.ts";
-import { ended, identify, signalProcess } from "../../lib/host/process-identity.ts";
+import { ended, identify, signalProcess, type ProcessIdentity } from "../../lib/host/process-identity.ts";
 import { sandboxRecordSchema, type SandboxRecord } from "../../lib/host/record.ts";
 import { folderOf } from "../../lib/host/paths.ts";
 import { idOf, type HostSandbox } from "../../lib/synth/host-objects.ts";
@@ -101,6 +111,8 @@ export function machine(user: User, environment: Readonly<Record<string, string>
     const daemon = identify(pid);
     if (daemon !== undefined && !(await ended(daemon, 10_000))) throw new Error("the daemon does not end");
     driver.disconnect();
+    // What a test that failed half way has left must not live on.
+    for (const init of inits(state)) signalProcess(init, "SIGKILL");
     rmSync(home, { recursive: true, force: true });
   });
 
@@ -134,6 +146,17 @@ export function machine(user: User, environment: Readonly<Record<string, string>
     },
     daemonPid: async (): Promise<number> => (await call("hello", {})).pid,
   };
+}
+
+function inits(state: string): ProcessIdentity[] {
+  const folder = join(state, "sandboxes");
+  return (existsSync(folder) ? readdirSync(folder) : []).flatMap((name) => {
+    const path = join(folder, name, "sandbox.json");
+    const { data } = sandboxRecordSchema.safeParse(
+      existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : null,
+    );
+    return data?.init ?? [];
+  });
 }
 
 /** Waits until `condition` gives something, or says what it last gave. */
