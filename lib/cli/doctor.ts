@@ -38,6 +38,7 @@ async function look(): Promise<Finding[]> {
   const { offerOf } = await import("../host/launcher.ts");
   const { cacheDirectory, operatorFile, stateDirectory } = await import("../host/paths.ts");
   const { readOperator } = await import("../host/operator.ts");
+  const { nvidiaHost } = await import("./nvidia-key.ts");
   const { findEngine } = await import("../pulumi/engine.ts");
   const { kernelFindings, machineFindings, networkFinding, toolFinding } =
     await import("./doctor-findings.ts");
@@ -64,7 +65,7 @@ async function look(): Promise<Finding[]> {
     await toolFinding("cargo", ["--version"], "only a checkout builds the launcher: https://rustup.rs"),
     await toolFinding("git", ["--version"], "agents that clone need it: apt-get install git"),
     ...(await Promise.all([
-      networkFinding("integrate.api.nvidia.com", 443, granted),
+      networkFinding(nvidiaHost, 443, granted),
       networkFinding("github.com", 443, granted),
       networkFinding("pypi.org", 443, granted),
       ...(await npmRegistry()).map((host) => networkFinding(host, 443, granted)),

@@ -91,14 +91,9 @@ function providerOf(name: string): ProviderName {
   });
 }
 
-const nvidiaHost = "integrate.api.nvidia.com";
-
 async function mapKey({ keyEnv, keyFile }: Answers, user: string): Promise<void> {
-  const { operatorFile } = await import("../host/paths.ts");
-  const { setSecret } = await import("../host/operator-edit.ts");
-  const source = keyFile !== undefined ? { file: keyFile } : { env: keyEnv ?? "NVIDIA_API_KEY" };
-  await setSecret(operatorFile(), "nvidia", { ...source, for: [nvidiaHost], use: [user] });
-  note(`wrote the entry nvidia into ${operatorFile()}: it may go to ${nvidiaHost} alone, for ${user}`);
+  const { mapNvidiaKey } = await import("./nvidia-key.ts");
+  await mapNvidiaKey(keyFile === undefined ? { env: keyEnv ?? "NVIDIA_API_KEY" } : { file: keyFile }, user);
 }
 
 const blueprint = (name: string, provider: ProviderName): string => `apiVersion: nacre.dev/v1

@@ -65,16 +65,12 @@ async function task(daemon: Client): Promise<void> {
 async function chooseBlueprint(): Promise<string> {
   const { operatorFile } = await import("../host/paths.ts");
   const { readOperator } = await import("../host/operator.ts");
-  const { setSecret } = await import("../host/operator-edit.ts");
+  const { mapNvidiaKey } = await import("./nvidia-key.ts");
   const { secrets } = await readOperator(operatorFile());
   const example = (name: string): string => join(packageFolder, "stacks", name);
   if (secrets["nvidia"] !== undefined) return example("blueprint.nvidia.yaml");
   if ((process.env["NVIDIA_API_KEY"] ?? "") === "") return example("blueprint.yaml");
-  const host = "integrate.api.nvidia.com";
-  await setSecret(operatorFile(), "nvidia", { env: "NVIDIA_API_KEY", for: [host], use: [sandbox] });
-  note(
-    `wrote into ${operatorFile()}: nvidia is NVIDIA_API_KEY of your environment, for ${host}, used by ${sandbox}`,
-  );
+  await mapNvidiaKey({ env: "NVIDIA_API_KEY" }, sandbox);
   return example("blueprint.nvidia.yaml");
 }
 
