@@ -5,33 +5,48 @@ import { note } from "./output.ts";
 interface RunOptions {
   readonly preset: string[];
   readonly folder: string;
+  readonly apply?: boolean;
+  readonly patch?: string;
+  readonly quiet?: boolean;
   readonly tty?: boolean;
 }
 
 const collect = (value: string, before: string[]): string[] => [...before, value];
 
-/** `nacre run -- COMMAND`: one command in a throw-away sandbox, over an overlay of a folder. Nothing of the folder changes. */
+/** `nacre run -- COMMAND`: one command in a throw-away sandbox, over an overlay of a folder, whose changes come out as a diff. */
 export function run(): Command {
   return new Command("run")
-    .description(
-      "run one command behind the walls, over an overlay of this folder: nothing of the folder changes",
-    )
+    .description("run one command behind the walls, over an overlay of this folder; its changes come out as a diff")
     .argument("<command...>", "after --")
     .option("--preset <name>", "what it may reach besides nothing; may be given again", collect, [])
     .option("--folder <path>", "the folder that it sees, at its own path", ".")
+    .option("--apply", "make its changes in the folder, when the command ended with 0")
+    .option("--patch <file>", "write the diff there, as git apply reads it")
+    .option("-q, --quiet", "show no diff")
     .option("-t, --tty", "with a terminal of its own")
     .addHelpText(
       "after",
-      "\nWhat the command writes is thrown away with its sandbox. The exit code is the command's.\n\nExamples:\n  $ nacre run -- npm test\n  $ nacre run --preset npm -- npm ci",
+      `
+The folder itself stays as it is until the changes are applied: with --apply, or by the answer to a question where a
+person is there. Only files and links come out, with modes 644 and 755; git's own folders, and any folder that git would
+take for a repository, never do. What was changed outside in the meantime is a conflict: then nothing is applied.
+The diff goes to stderr; the exit code is the command's, or 1 where its changes could not be applied.
+
+Examples:
+  $ nacre run -- npm test
+  $ nacre run --preset npm --apply -- npm ci
+  $ nacre run --patch fix.patch -- node agent.js "mend the tests"`,
     )
     .action(async (command: string[], options: RunOptions) => {
       const path = await import("node:path");
+      const { realpath } = await import("node:fs/promises");
       const { connect } = await import("./daemon.ts");
       const { execInside } = await import("./exec-inside.ts");
       const daemon = await connect();
       const ended = new AbortController();
       const entered = Promise.withResolvers<Entry>();
-      const body = { spec: await specOf(options.preset), folder: path.resolve(options.folder) };
+      const folder = path.resolve(options.folder);
+      const body = { spec: await specOf(options.preset), folder };
       const session = daemon.call("run.open", body, {
         signal: ended.signal,
         onProgress: ({ entry }) => {
@@ -41,7 +56,10 @@ export function run(): Command {
       session.catch((error: unknown) => entered.reject(error as Error));
       const entry = await entered.promise;
       try {
-        process.exitCode = await execInside(entry, command, options.tty === true);
+        const code = await execInside(entry, command, options.tty === true);
+        process.exitCode = code;
+        const { bringOut } = await import("./bring-out.ts");
+        await bringOut({ ...options, control: entry.control, folder: await realpath(folder), code });
       } finally {
         ended.abort();
       }

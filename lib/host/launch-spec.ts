@@ -21,7 +21,7 @@ export const identitySchema = z.strictObject({
 export type LaunchIdentity = z.infer<typeof identitySchema>;
 
 /**
- * The private root. Everything is made in the order: tmpfs, binds, overlays, files, symlinks; parents are made as
+ * The private root. Everything is made in the order: tmpfs, binds, overlay, files, symlinks; parents are made as
  * needed. `/dev`, `/proc` and the root itself are the launcher's own and cannot be named.
  */
 export const rootSchema = z.strictObject({
@@ -41,8 +41,8 @@ export const rootSchema = z.strictObject({
     .array(z.strictObject({ at: absolute, size_bytes: z.int().positive(), mode: mode.optional() }))
     .optional(),
   /** A writable view of a folder; `upper` and `work` are folders of one file system that the agent's outside id owns. */
-  overlays: z
-    .array(z.strictObject({ at: absolute, lower: absolute, upper: absolute, work: absolute }))
+  overlay: z
+    .strictObject({ at: absolute, lower: absolute, upper: absolute, work: absolute })
     .optional(),
 });
 export type LaunchRoot = z.infer<typeof rootSchema>;
@@ -143,6 +143,13 @@ export type EgressSpec = z.infer<typeof egressSpecSchema>;
 /** `nacre-launcher exec`: the launcher's own stdio is the command's; the exit code too. */
 export const execSpecSchema = commandSchema.extend({ control: absolute, tty: z.boolean() }).strict();
 export type ExecSpec = z.infer<typeof execSpecSchema>;
+
+/** `nacre-launcher changes`: what was changed in the folder that a throw-away sandbox sees; its commands are ended first. */
+export const changesSpecSchema = z.strictObject({ control: absolute });
+export type ChangesSpec = z.infer<typeof changesSpecSchema>;
+/** `nacre-launcher apply`: makes these changes in the folder. */
+export const applySpecSchema = changesSpecSchema.extend({ folder: absolute });
+export type ApplySpec = z.infer<typeof applySpecSchema>;
 
 /** How an error travels: the parts of a `NacreError`. */
 export const launchErrorSchema = z.object({
@@ -278,6 +285,38 @@ export const probesSchema = z.discriminatedUnion("ok", [
   failure,
 ]);
 export type Probes = z.infer<typeof probesSchema>;
+
+const count = z.int().nonnegative();
+const relativePath = z.string().min(1);
+
+/** One line of what `nacre-launcher changes` prints; `old` and then `new` bytes of content follow it. */
+export const changeRecordSchema = z.discriminatedUnion("record", [
+  z.strictObject({
+    record: z.literal("change"),
+    path: relativePath,
+    /** In the folder; `null`: nothing. */
+    before: z
+      .strictObject({
+        kind: z.enum(["file", "symlink", "folder"]),
+        inode: count,
+        changed: z.tuple([z.int(), count]),
+        mode: count,
+        size: count,
+      })
+      .nullable(),
+    /** In the agent's view; `null`: nothing. */
+    after: z.strictObject({ kind: z.enum(["file", "symlink"]), executable: z.boolean(), size: count }).nullable(),
+    /** `null`: its content is not told. */
+    old: count.nullable(),
+    new: count.nullable(),
+  }),
+  /** Never applied. */
+  z.strictObject({ record: z.literal("left"), path: z.string(), reason: z.string() }),
+  /** Somebody changed it outside in the meantime. */
+  z.strictObject({ record: z.literal("conflict"), path: z.string(), reason: z.string() }),
+  z.strictObject({ record: z.literal("done"), folder: count }),
+]);
+export type ChangeRecord = z.infer<typeof changeRecordSchema>;
 
 /** Answer to `{"op":"processes"}`. */
 export const processesSchema = z.discriminatedUnion("ok", [

@@ -5,6 +5,8 @@ import type { Writable } from "node:stream";
 import { NacreError } from "../error.ts";
 import { codeRoot } from "./build.ts";
 import {
+  type ApplySpec,
+  type ChangesSpec,
   checkSchema,
   launchedSchema,
   type EgressSpec,
@@ -14,7 +16,7 @@ import {
   type SandboxSpec,
 } from "./launch-spec.ts";
 
-type Mode = "sandbox" | "egress" | "exec" | "check";
+type Mode = "sandbox" | "egress" | "exec" | "changes" | "apply" | "check";
 
 /** The launcher of this installation: inside the package, or built in the checkout. */
 export function launcherPath(env: Readonly<Record<string, string | undefined>> = process.env): string {
@@ -38,7 +40,7 @@ export function launcherPath(env: Readonly<Record<string, string | undefined>> =
 /** Starts the launcher in `mode`. The spec goes over descriptor 3: never an argument, never a file. */
 export function spawnLauncher(
   mode: Mode,
-  spec: SandboxSpec | EgressSpec | ExecSpec | undefined,
+  spec: SandboxSpec | EgressSpec | ExecSpec | ChangesSpec | ApplySpec | undefined,
   stdio: StdioOptions & readonly unknown[],
 ): ChildProcess {
   const child = spawn(launcherPath(), [mode], {

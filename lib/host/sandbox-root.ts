@@ -15,8 +15,8 @@ export interface Shown {
   readonly files?: NonNullable<LaunchRoot["files"]> | undefined;
   /** Further folders of the host, read-only. */
   readonly binds?: readonly { readonly from: string; readonly to: string }[] | undefined;
-  /** Folders of the host over which an overlay lies. */
-  readonly overlays?: NonNullable<LaunchRoot["overlays"]> | undefined;
+  /** A folder of the host over which an overlay lies. */
+  readonly overlay?: LaunchRoot["overlay"];
 }
 
 type Rules = SandboxSpec["landlock"]["rules"];
@@ -45,7 +45,7 @@ export function sandboxRoot(
         ...binds.map((bind) => ({ ...bind, mode: "ro" as const })),
         { from: shown.data, to: inside.workspace, mode: writable ? "rw" : "ro" },
       ],
-      ...(shown.overlays === undefined ? {} : { overlays: shown.overlays }),
+      ...(shown.overlay === undefined ? {} : { overlay: shown.overlay }),
       files: [...etcFiles(hostname), ...(shown.files ?? [])],
       symlinks: [...system.symlinks],
     },
@@ -56,7 +56,7 @@ export function sandboxRoot(
       { path: "/dev", access: "write" },
       ...binds.map(({ to }) => ({ path: to, access: "execute" as const })),
       ...files.readOnly.map((path) => ({ path, access: "execute" as const, optional: true })),
-      ...[...files.readWrite, ...(shown.overlays ?? []).map(({ at }) => at)].map((path) => ({
+      ...[...files.readWrite, ...(shown.overlay === undefined ? [] : [shown.overlay.at])].map((path) => ({
         path,
         access: "write" as const,
         optional: true,

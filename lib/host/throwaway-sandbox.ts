@@ -183,8 +183,8 @@ function specOf(
   agent: Ids,
   bundle: string,
 ): SandboxSpec {
-  const overlays = folder === undefined ? undefined : [{ at: folder, lower: folder, upper, work }];
-  const { root, rules } = sandboxRoot(spec.files, spec.name, { data: home, bundle, binds, overlays });
+  const overlay = folder === undefined ? undefined : { at: folder, lower: folder, upper, work };
+  const { root, rules } = sandboxRoot(spec.files, spec.name, { data: home, bundle, binds, overlay });
   return {
     id: `throw-away ${basenameOf(directory)}`,
     generation: 1,

@@ -66,8 +66,8 @@ try: socket.socket(socket.AF_UNIX).connect("socket"); print("reached")
 except OSError as error: print(type(error).__name__)'
 find . -type f | sort`;
     const spec = sandboxSpec(here, "overlay", ["bash", "-c", script]);
-    const overlays = [{ at: "/sandbox/project", lower, upper, work }];
-    const ended = await once(here, { ...spec, root: { ...spec.root, overlays } });
+    const overlay = { at: "/sandbox/project", lower, upper, work };
+    const ended = await once(here, { ...spec, root: { ...spec.root, overlay } });
     server.close();
     expect(ended).toEqual({
       code: 0,

@@ -9,6 +9,7 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior, setsid};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 use serde_json::{Value, json};
 
+use crate::changes::Layered;
 use crate::child::{Facts, Walls};
 use crate::error::{Because, Result, WallError};
 use crate::files::FileWall;
@@ -93,6 +94,14 @@ impl Behind<'_> {
             self.off(Wall::Files),
             self.off(Wall::Mounts),
         )?;
+        let layered = match &self.spec.root.overlay {
+            Some(overlay) if !self.off(Wall::Mounts) => Some(Layered::new(
+                overlay,
+                self.spec.landlock.requirement,
+                self.off(Wall::Files),
+            )?),
+            _ => None,
+        };
         let own_ids = !self.off(Wall::Ids);
         if own_ids {
             ids::renounce()
@@ -136,6 +145,7 @@ impl Behind<'_> {
             egress: folder.egress,
             logs: folder.logs,
             listeners,
+            layered,
             signals,
         });
         let posture = init.begin()?;

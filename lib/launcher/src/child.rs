@@ -167,6 +167,16 @@ fn say(pipe: &OwnedFd, line: &str) {
 
 /// Puts this process behind the walls and reads back what holds. Every descriptor but 0, 1 and 2 closes at `execve`.
 pub fn enter(walls: &Walls, stdio: &Stdio, folder: Option<&CString>) -> Result<Posture> {
+    enter_by(walls, &walls.files, stdio, folder)
+}
+
+/// With a file wall of its own, for work that nobody inside asked for.
+pub fn enter_by(
+    walls: &Walls,
+    files: &FileWall,
+    stdio: &Stdio,
+    folder: Option<&CString>,
+) -> Result<Posture> {
     process::reset_signals();
     setsid().because("start_failed", "session")?;
     connect(stdio).because("start_failed", "input and output")?;
@@ -183,7 +193,7 @@ pub fn enter(walls: &Walls, stdio: &Stdio, folder: Option<&CString>) -> Result<P
     let outside = posture::outside_ids(&before.ids);
     let namespaces = namespaces(&walls.facts.hosts_namespaces);
     let mounts = posture::mounts();
-    let landlock = walls.files.restrict(walls.no_new_privileges)?;
+    let landlock = files.restrict(walls.no_new_privileges)?;
     if let Ok(program) = &walls.calls {
         seccomp::restrict(program)?;
     }

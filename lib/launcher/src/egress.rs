@@ -104,7 +104,7 @@ pub fn run(spec: &Egress) -> Result<u8> {
         if let Some(group) = &group {
             group.admit(pid)?;
         }
-        root::fill(planted, &spec.root, sources, owner, privileged)?;
+        root::fill(planted, &spec.root, sources, owner)?;
         channel.say("{}", &[]).because("start_failed", "egress")?;
         started(&mut channel)
     })();

@@ -100,7 +100,7 @@ pub fn launch(spec: &Sandbox, stdio: Option<[OwnedFd; 3]>) -> Result<Launched> {
         if off(Wall::Mounts) {
             root::fill_open(&spec.root, sources);
         } else {
-            root::fill(planted, &spec.root, sources, owner, privileged)?;
+            root::fill(planted, &spec.root, sources, owner)?;
         }
         channel
             .say("{\"built\":true}", &[])

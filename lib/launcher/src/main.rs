@@ -3,6 +3,7 @@
 
 mod behind;
 mod cgroup;
+mod changes;
 mod check;
 mod child;
 mod egress;
@@ -44,10 +45,18 @@ fn main() -> ExitCode {
             spec::read().and_then(|spec| exec::run(&spec)),
             WallError::to_text,
         ),
+        "changes" => finish(
+            spec::read().and_then(|spec| changes::print(&spec)),
+            WallError::to_line,
+        ),
+        "apply" => finish(
+            spec::read().and_then(|spec| changes::apply::run(&spec)),
+            WallError::to_line,
+        ),
         "check" => say(&check::run().to_string(), 0),
         _ => {
             eprintln!(
-                "use: nacre-launcher sandbox|egress|exec|check, with a JSON spec on descriptor 3"
+                "use: nacre-launcher sandbox|egress|exec|changes|apply|check, with a JSON spec on descriptor 3"
             );
             ExitCode::from(2)
         }

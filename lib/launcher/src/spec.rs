@@ -60,6 +60,21 @@ pub struct Exec {
     pub tty: bool,
 }
 
+/// The changes of a throw-away sandbox, asked of its init.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Changes {
+    pub control: String,
+}
+
+/// Makes them in the folder that it saw.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Apply {
+    pub control: String,
+    pub folder: String,
+}
+
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {
@@ -85,7 +100,7 @@ pub struct Root {
     #[serde(default)]
     pub tmpfs: Vec<Tmpfs>,
     #[serde(default)]
-    pub overlays: Vec<Overlay>,
+    pub overlay: Option<Overlay>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -276,7 +291,9 @@ pub enum Wall {
 
 /// A spec that reads well but cannot be meant.
 pub trait Checked {
-    fn check(&self) -> Result<()>;
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 impl Checked for Sandbox {
@@ -307,6 +324,9 @@ impl Checked for Egress {
         check_paths(&self.root)
     }
 }
+
+impl Checked for Changes {}
+impl Checked for Apply {}
 
 impl Checked for Exec {
     fn check(&self) -> Result<()> {
@@ -347,7 +367,7 @@ fn check_paths(root: &Root) -> Result<()> {
         .chain(root.symlinks.iter().map(|link| &link.at))
         .chain(root.files.iter().map(|file| &file.at))
         .chain(root.tmpfs.iter().map(|tmpfs| &tmpfs.at))
-        .chain(root.overlays.iter().map(|overlay| &overlay.at));
+        .chain(root.overlay.iter().map(|overlay| &overlay.at));
     for path in inside {
         let plain = path.starts_with('/')
             && path[1..]

@@ -130,6 +130,19 @@ impl Init {
         !known.is_empty()
     }
 
+    /// Every process but init is gone when this returns.
+    pub(super) fn end_everyone(&mut self) -> Result<()> {
+        let patience = Instant::now() + Duration::from_secs(5);
+        while self.signal_everyone(libc::SIGKILL) {
+            if Instant::now() > patience {
+                return Err(super::operations::failed("a process of it does not end"));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+            self.reap();
+        }
+        Ok(())
+    }
+
     /// What is due.
     pub(super) fn keep_time(&mut self) {
         let now = Instant::now();

@@ -13,6 +13,7 @@ use super::run::{Exec, Init};
 use super::terminal::{self, Size};
 use super::traffic::DIAL_PATIENCE;
 use super::{owner, probe, processes};
+use crate::changes::{self, Contents};
 use crate::child::{self, Stdio};
 use crate::error::{Because, Result, WallError};
 use crate::posture::Status;
@@ -46,6 +47,10 @@ enum Question {
     Probe,
     Processes,
     Attach,
+    /// Ends every process of a sandbox without an agent, then streams what changed into the descriptor beside it.
+    Changes {
+        contents: Contents,
+    },
     Owner {
         proto: String,
         local: String,
@@ -118,6 +123,7 @@ impl Init {
             Question::Resize { rows, cols } => self.resize(id, Size { rows, cols }).and(done),
             Question::Probe => self.probe(id),
             Question::Attach => self.attach(id),
+            Question::Changes { contents } => self.changes(id, contents),
             Question::Owner {
                 proto,
                 local,
@@ -291,6 +297,32 @@ impl Init {
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.say_with(&answer.to_string(), copies);
         }
+        Ok(None)
+    }
+
+    fn changes(&mut self, id: u64, contents: Contents) -> Result<Option<Value>> {
+        if self.agent.is_some() {
+            return Err(failed("this sandbox has an agent, which changes on"));
+        }
+        if self.layered.is_none() {
+            return Err(failed("this sandbox has no overlay"));
+        }
+        self.end_everyone()?;
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return Ok(None);
+        };
+        let [out]: [OwnedFd; 1] = std::mem::take(&mut connection.descriptors)
+            .try_into()
+            .map_err(|_| failed("changes needs one descriptor"))?;
+        let mut out = Some(out);
+        let (walls, layered) = (&self.walls, self.layered.as_ref());
+        let job = Job::start(id, Purpose::Answer, || match (layered, out.take()) {
+            (Some(layered), Some(out)) => changes::run(walls, layered, contents, out),
+            _ => String::new(),
+        })
+        .because("changes_failed", "comparing")?;
+        self.jobs.push(job);
+        self.busy(id);
         Ok(None)
     }
 

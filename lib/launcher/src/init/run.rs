@@ -12,6 +12,7 @@ use super::job::Job;
 use super::log::Log;
 use super::owner::Digests;
 use super::stop::Stop;
+use crate::changes::Layered;
 use crate::child::{self, Walls};
 use crate::error::Result;
 use crate::network::Listeners;
@@ -40,6 +41,7 @@ pub struct Parts {
     pub egress: OwnedFd,
     pub logs: OwnedFd,
     pub listeners: Option<Listeners>,
+    pub layered: Option<Layered>,
     pub signals: OwnedFd,
 }
 
@@ -53,6 +55,8 @@ pub struct Init {
     pub(super) grace: Duration,
     pub(super) listening: [(Kind, OwnedFd); 2],
     pub(super) listeners: Option<Listeners>,
+    /// The folder that it sees through an overlay.
+    pub(super) layered: Option<Layered>,
     pub(super) log: Log,
     pub(super) agent: Option<Agent>,
     /// Of a process that only entered the walls, where there is no agent.
@@ -112,6 +116,7 @@ impl Init {
             grace: parts.grace,
             listening: [(Kind::Control, parts.control), (Kind::Egress, parts.egress)],
             listeners: parts.listeners,
+            layered: parts.layered,
             log: Log::new(parts.logs),
             agent: parts.process.map(Agent::new),
             posture: Value::Null,

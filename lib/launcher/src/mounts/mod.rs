@@ -7,5 +7,5 @@ mod overlay;
 pub mod root;
 mod site;
 
-pub use overlay::try_overlay;
+pub use overlay::{LOWER, UPPER, try_overlay};
 pub use site::CANARY;

@@ -4,15 +4,21 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, fstat, openat};
 
 use super::mount::{Detached, NODEV, NOSUID};
-use super::site::{CANARY, Kind, Site};
+use super::site::{Kind, Site};
 use crate::error::{Because, Result};
 use crate::ids;
 use crate::spec::Overlay;
+
+/// Where the layers lie inside: below the canary, so that no rule of an agent's gives them.
+pub const LOWER: &str = "/.nacre/lower";
+pub const UPPER: &str = "/.nacre/upper";
 
 /// The layers of an overlay, taken before the new root hides the host.
 pub struct Layers {
     at: String,
     lower: Detached,
+    /// The upper layer once more, to be read.
+    shown: Detached,
     upper: OwnedFd,
     work: OwnedFd,
 }
@@ -36,23 +42,32 @@ impl Layers {
                 format!("mapping the owner of {}", overlay.lower),
             )?;
         }
+        let shown =
+            Detached::copy_of(&overlay.upper).because("overlay_failed", subject(&overlay.upper))?;
+        shown
+            .restrict(super::mount::RO | NOSUID | NODEV)
+            .because("overlay_failed", subject(&overlay.upper))?;
         Ok(Layers {
             at: overlay.at.clone(),
             lower,
+            shown,
             upper: open(&overlay.upper)?,
             work: open(&overlay.work)?,
         })
     }
 
-    pub fn install(self, site: &Site, number: usize, root: bool) -> Result<()> {
+    pub fn install(self, site: &Site) -> Result<()> {
         let subject = format!("overlay {}", self.at);
-        let hung = site.place(&format!("{CANARY}/lower-{number}"), Kind::Folder)?;
+        let seen = site.place(UPPER, Kind::Folder)?;
+        self.shown
+            .attach(&seen)
+            .because("overlay_failed", &subject)?;
+        let hung = site.place(LOWER, Kind::Folder)?;
         let lower = self
             .lower
             .attach(&hung)
             .because("overlay_failed", &subject)?;
-        let mount =
-            merged(&lower, &self.upper, &self.work, root).because("overlay_failed", &subject)?;
+        let mount = merged(&lower, &self.upper, &self.work).because("overlay_failed", &subject)?;
         let place = site.place(&self.at, Kind::Folder)?;
         mount.attach(&place).because("overlay_failed", &subject)?;
         Ok(())
@@ -65,17 +80,16 @@ fn open(path: &str) -> Result<OwnedFd> {
         .because("overlay_failed", format!("overlay layer {path}"))
 }
 
-/// By descriptor: a path may hold colons and commas, which have a meaning here.
-fn merged(lower: &OwnedFd, upper: &OwnedFd, work: &OwnedFd, root: bool) -> io::Result<Detached> {
+/// By descriptor: a path may hold colons and commas, which have a meaning here. `userxattr`, also as root: then a folder
+/// that is moved is copied, and no entry of the upper layer stands for another place of the lower.
+fn merged(lower: &OwnedFd, upper: &OwnedFd, work: &OwnedFd) -> io::Result<Detached> {
     let by_descriptor = |layer: &OwnedFd| format!("/proc/self/fd/{}", layer.as_raw_fd());
-    let mut options = vec![
+    let options = [
         ("lowerdir", by_descriptor(lower)),
         ("upperdir", by_descriptor(upper)),
         ("workdir", by_descriptor(work)),
+        ("userxattr", String::new()),
     ];
-    if !root {
-        options.push(("userxattr", String::new()));
-    }
     Detached::new("overlay", &options, NOSUID | NODEV)
 }
 
@@ -94,5 +108,5 @@ pub fn try_overlay() -> io::Result<()> {
         rustix::fs::mkdirat(&memory, name, Mode::from(0o755))?;
         layers.push(openat(&memory, name, flags, Mode::empty())?);
     }
-    merged(&layers[0], &layers[1], &layers[2], false).map(drop)
+    merged(&layers[0], &layers[1], &layers[2]).map(drop)
 }

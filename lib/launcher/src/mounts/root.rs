@@ -26,7 +26,7 @@ pub fn cut_off() -> Result<()> {
 pub struct Sources {
     binds: Vec<(usize, Detached)>,
     devices: Devices,
-    layers: Vec<Layers>,
+    layers: Option<Layers>,
 }
 
 impl Sources {
@@ -45,14 +45,12 @@ impl Sources {
                 .because("mount_failed", format!("bind {}", bind.from))?;
             binds.push((number, source));
         }
-        let layers = root
-            .overlays
-            .iter()
-            .map(|overlay| Layers::of_host(overlay, owner, as_root));
+        let overlay = root.overlay.as_ref();
+        let layers = overlay.map(|overlay| Layers::of_host(overlay, owner, as_root));
         Ok(Sources {
             binds,
             devices: Devices::of_host()?,
-            layers: layers.collect::<Result<_>>()?,
+            layers: layers.transpose()?,
         })
     }
 }
@@ -78,13 +76,7 @@ pub fn plant(private: bool) -> Result<OwnedFd> {
 }
 
 /// Fills the root, then closes it: from here on its own files and folders are read-only.
-pub fn fill(
-    root: OwnedFd,
-    wanted: &Root,
-    sources: Sources,
-    owner: Ids,
-    as_root: bool,
-) -> Result<()> {
+pub fn fill(root: OwnedFd, wanted: &Root, sources: Sources, owner: Ids) -> Result<()> {
     let mut site = Site::new(root, owner)?;
     for folder in [CANARY, "/proc", "/dev"] {
         site.place(folder, Kind::Folder)?;
@@ -111,8 +103,8 @@ pub fn fill(
         let place = site.place(at, kind)?;
         source.attach(&place).because("mount_failed", at)?;
     }
-    for (number, layers) in sources.layers.into_iter().enumerate() {
-        layers.install(&site, number, as_root)?;
+    if let Some(layers) = sources.layers {
+        layers.install(&site)?;
     }
     for file in &wanted.files {
         let mode = permission_bits(file.mode.as_deref(), 0o444)?;

@@ -1,0 +1,361 @@
+//! `nacre-launcher apply`: the changes of a throw-away sandbox, made in the folder itself, as whoever runs it. All
+//! content is staged beside first, so that a full disk or a conflict leaves everything as it was; then each path is
+//! looked at once more and changed in one step.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{
+    AtFlags, CWD, Gid, Mode, OFlags, RenameFlags, Stat, Uid, fchmod, fchown, fstat, mkdirat,
+    openat, renameat_with, symlinkat, unlinkat,
+};
+use rustix::io::Errno;
+use serde_json::json;
+
+use super::Contents;
+use super::client::Asked;
+use super::compare::is_git;
+use super::record::{Change, Kind, Record};
+use super::tree::{FOLDER, before_of, beneath, look};
+use crate::error::{Because, Result, WallError, describe};
+use crate::spec::Apply;
+
+/// Prints `{"ok":true,"applied":n}`.
+pub fn run(spec: &Apply) -> Result<u8> {
+    let folder =
+        openat(CWD, &spec.folder, FOLDER, Mode::empty()).because("apply_failed", &spec.folder)?;
+    let stat = fstat(&folder).because("apply_failed", &spec.folder)?;
+    let target = Target {
+        owner: (stat.st_uid, stat.st_gid),
+        root: folder,
+        privileged: crate::ids::is_root(),
+    };
+    let mut asked = Asked::new(&spec.control, Contents::New)?;
+    let mut changes = Vec::new();
+    let mut conflicts = Vec::new();
+    let mut whole = false;
+    let mut stage = None;
+    while let Some(record) = asked
+        .next()
+        .because("apply_failed", "the stream of changes")?
+    {
+        match record {
+            Record::Left { .. } => {}
+            Record::Conflict { path, reason } => conflicts.push((path, reason)),
+            Record::Done { folder } => {
+                whole = true;
+                if folder != stat.st_ino {
+                    conflicts.push((".".to_owned(), "it is another folder now".to_owned()));
+                }
+            }
+            Record::Change {
+                change,
+                old: _,
+                new,
+            } => {
+                check(&change.path)?;
+                if conflicts.is_empty() {
+                    // Not before: by the first change all is compared, and the folder may be touched.
+                    let stage = match &mut stage {
+                        Some(stage) => stage,
+                        None => stage.insert(Stage::new(&target)?),
+                    };
+                    stage
+                        .put(
+                            changes.len(),
+                            &change,
+                            asked.content(new.unwrap_or(0)),
+                            &target,
+                        )
+                        .because("apply_failed", &change.path)?;
+                } else {
+                    io::copy(&mut asked.content(new.unwrap_or(0)), &mut io::sink())
+                        .because("apply_failed", "the stream of changes")?;
+                }
+                changes.push(change);
+            }
+        }
+    }
+    asked.end()?;
+    if !whole {
+        return Err(WallError::new(
+            "apply_failed",
+            "the stream of changes",
+            "it ended early: nothing was applied",
+        ));
+    }
+    let going: HashSet<&str> = changes
+        .iter()
+        .filter(|change| change.after.is_none())
+        .map(|change| change.path.as_str())
+        .collect();
+    for change in &changes {
+        if let Some(reason) = target.conflict(change, &going) {
+            conflicts.push((change.path.clone(), reason));
+        }
+    }
+    if !conflicts.is_empty() {
+        return Err(conflict(&conflicts));
+    }
+    if let Some(stage) = stage {
+        rustix::fs::syncfs(&stage.folder).because("apply_failed", &spec.folder)?;
+        for (number, change) in changes.iter().enumerate() {
+            target
+                .make(number, change, &stage)
+                .map_err(|error| partly(&changes, number, &describe(&error)))?;
+        }
+    }
+    println!("{}", json!({ "ok": true, "applied": changes.len() }));
+    Ok(0)
+}
+
+/// What comes from a sandbox is believed in nothing.
+fn check(path: &str) -> Result<()> {
+    let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
+    let git = |part: &str| std::ffi::CString::new(part).is_ok_and(|name| is_git(&name));
+    if path.split('/').all(|part| plain(part) && !git(part)) && !path.contains('\0') {
+        return Ok(());
+    }
+    Err(WallError::new(
+        "apply_failed",
+        "the stream of changes",
+        format!("`{path}` is no path to write"),
+    ))
+}
+
+fn conflict(conflicts: &[(String, String)]) -> WallError {
+    let (path, reason) = &conflicts[0];
+    let more = if conflicts.len() > 1 {
+        format!(" (and {} more)", conflicts.len() - 1)
+    } else {
+        String::new()
+    };
+    WallError::new(
+        "conflict",
+        path,
+        format!("{reason}; nothing was applied{more}"),
+    )
+    .hint("run it again: it then starts from the folder as it is now")
+}
+
+fn partly(changes: &[Change], number: usize, reason: &str) -> WallError {
+    let done = if number == 0 {
+        "nothing was applied".to_owned()
+    } else {
+        format!("the {number} paths before it were applied, it and those after were not")
+    };
+    WallError::new(
+        "apply_failed",
+        &changes[number].path,
+        format!("{reason}; {done}"),
+    )
+}
+
+/// The folder that is changed.
+struct Target {
+    root: OwnedFd,
+    owner: (u32, u32),
+    privileged: bool,
+}
+
+impl Target {
+    fn parent<'a>(&self, path: &'a str) -> rustix::io::Result<(OwnedFd, &'a str)> {
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+        Ok((
+            beneath(
+                &self.root,
+                parent,
+                OFlags::PATH | OFlags::DIRECTORY,
+                Mode::empty(),
+            )?,
+            name,
+        ))
+    }
+
+    fn now(&self, path: &str) -> rustix::io::Result<Option<Stat>> {
+        match self.parent(path) {
+            Ok((folder, name)) => look(&folder, &c_string(name)?),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Why `change` cannot be made any more. `going`: what other changes take away.
+    fn conflict(&self, change: &Change, going: &HashSet<&str>) -> Option<String> {
+        let now = match self.now(&change.path) {
+            Ok(now) => now,
+            // A link that makes room for a folder.
+            Err(Errno::LOOP) if ancestors(&change.path).any(|path| going.contains(path)) => None,
+            Err(error) => return Some(format!("cannot be looked at: {}", describe(&error.into()))),
+        };
+        match (&change.before, now.as_ref().map(before_of)) {
+            (None, None) => None,
+            (None, Some(_)) if going.contains(change.path.as_str()) => None,
+            (Some(before), Some(Some(now))) if *before == now => None,
+            (Some(_), None) => Some("it was deleted outside".to_owned()),
+            (None, Some(_)) => Some("it was made outside".to_owned()),
+            (Some(_), Some(_)) => Some("it was changed outside".to_owned()),
+        }
+    }
+
+    fn make(&self, number: usize, change: &Change, stage: &Stage) -> io::Result<()> {
+        let is_folder = change
+            .before
+            .as_ref()
+            .is_some_and(|before| before.kind == Kind::Folder);
+        if change.after.is_none() && is_folder {
+            let (folder, name) = self.parent(&change.path)?;
+            return match unlinkat(&folder, name, AtFlags::REMOVEDIR) {
+                // Something was put there a moment ago; it stays.
+                Ok(()) | Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOENT) => Ok(()),
+                Err(error) => Err(error.into()),
+            };
+        }
+        if let Some(reason) = self.conflict(change, &HashSet::new()) {
+            return Err(io::Error::other(reason));
+        }
+        if change.after.is_none() {
+            let (folder, name) = self.parent(&change.path)?;
+            return Ok(unlinkat(&folder, name, AtFlags::empty())?);
+        }
+        self.make_folders(&change.path)?;
+        let (folder, name) = self.parent(&change.path)?;
+        let flags = if change.before.is_none() {
+            RenameFlags::NOREPLACE
+        } else {
+            RenameFlags::empty()
+        };
+        Ok(renameat_with(
+            &stage.folder,
+            number.to_string(),
+            &folder,
+            name,
+            flags,
+        )?)
+    }
+
+    fn make_folders(&self, path: &str) -> io::Result<()> {
+        for folder in ancestors(path) {
+            let (parent, name) = self.parent(folder)?;
+            match mkdirat(&parent, name, Mode::from(0o755)) {
+                Ok(()) => {
+                    let made = openat(&parent, name, FOLDER, Mode::empty())?;
+                    self.give(&made, self.owner)?;
+                }
+                Err(Errno::EXIST) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// What root makes in somebody's folder is theirs.
+    fn give(&self, made: impl AsFd, (user, group): (u32, u32)) -> rustix::io::Result<()> {
+        if self.privileged {
+            fchown(made, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)))?;
+        }
+        Ok(())
+    }
+}
+
+/// New content, on the folder's own file system, until it is moved into place.
+struct Stage<'a> {
+    target: &'a Target,
+    name: String,
+    folder: OwnedFd,
+    count: std::cell::Cell<usize>,
+}
+
+impl<'a> Stage<'a> {
+    fn new(target: &'a Target) -> Result<Self> {
+        let name = format!(".nacre-apply-{}", std::process::id());
+        let made = mkdirat(&target.root, &name, Mode::from(0o700))
+            .and_then(|()| openat(&target.root, &name, FOLDER, Mode::empty()));
+        let folder = made.because("apply_failed", format!("the folder {name}"))?;
+        Ok(Stage {
+            target,
+            name,
+            folder,
+            count: std::cell::Cell::new(0),
+        })
+    }
+
+    fn put(
+        &self,
+        number: usize,
+        change: &Change,
+        mut content: impl Read,
+        target: &Target,
+    ) -> io::Result<()> {
+        let Some(after) = &change.after else {
+            return Ok(());
+        };
+        self.count.set(number + 1);
+        let name = number.to_string();
+        let replaced = target.now(&change.path)?;
+        let owner = replaced
+            .as_ref()
+            .map_or(target.owner, |stat| (stat.st_uid, stat.st_gid));
+        if after.kind == Kind::Symlink {
+            let mut to = Vec::new();
+            content.read_to_end(&mut to)?;
+            symlinkat(&*to, &self.folder, &name)?;
+            if target.privileged {
+                let (user, group) = (Uid::from_raw(owner.0), Gid::from_raw(owner.1));
+                rustix::fs::chownat(
+                    &self.folder,
+                    &name,
+                    Some(user),
+                    Some(group),
+                    AtFlags::SYMLINK_NOFOLLOW,
+                )?;
+            }
+            return Ok(());
+        }
+        let flags =
+            OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut file = File::from(openat(&self.folder, &name, flags, Mode::from(0o600))?);
+        if io::copy(&mut content, &mut file)? != after.size {
+            return Err(io::Error::other("its content was cut off"));
+        }
+        target.give(&file, owner)?;
+        let before = change
+            .before
+            .as_ref()
+            .filter(|before| before.kind == Kind::File);
+        let mode = mode(before.map(|before| before.mode), after.executable);
+        Ok(fchmod(&file, Mode::from(mode))?)
+    }
+}
+
+impl Drop for Stage<'_> {
+    fn drop(&mut self) {
+        for number in 0..self.count.get() {
+            let _ = unlinkat(&self.folder, number.to_string(), AtFlags::empty());
+        }
+        let _ = unlinkat(&self.target.root, &self.name, AtFlags::REMOVEDIR);
+    }
+}
+
+/// 644 or 755; what was there keeps its own, but for whether it can be executed.
+fn mode(before: Option<u32>, executable: bool) -> u32 {
+    let Some(before) = before.map(|mode| mode & 0o777) else {
+        return if executable { 0o755 } else { 0o644 };
+    };
+    match (before & 0o100 != 0, executable) {
+        (false, true) => before | (before & 0o444) >> 2,
+        (true, false) => before & !0o111,
+        _ => before,
+    }
+}
+
+/// The folders on the way, the outermost first.
+fn ancestors(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(end, _)| &path[..end])
+}
+
+fn c_string(name: &str) -> rustix::io::Result<std::ffi::CString> {
+    std::ffi::CString::new(name).map_err(|_| Errno::INVAL)
+}
