@@ -19,10 +19,18 @@ interface BringOut {
 const mostLines = 2000;
 
 /** Shows what a command changed in its folder, and applies it where that is wanted. */
-export async function bringOut({ control, folder, code, apply, patch: file, quiet }: BringOut): Promise<void> {
+export async function bringOut({
+  control,
+  folder,
+  code,
+  apply,
+  patch: file,
+  quiet,
+}: BringOut): Promise<void> {
   const { applyChanges, readChanges } = await import("../host/changes.ts");
   const { changes, left, conflicts } = await readChanges(control);
-  for (const { path, reason } of left) note(`left inside: ${plain(path === "" ? "." : path)}: ${plain(reason)}`);
+  for (const { path, reason } of left)
+    note(`left inside: ${plain(path === "" ? "." : path)}: ${plain(reason)}`);
   for (const { path, reason } of conflicts) note(`conflict: ${plain(path)}: ${plain(reason)}`);
   if (changes.length === 0 && conflicts.length === 0) {
     if (apply === true || file !== undefined) note("nothing was changed");

@@ -75,10 +75,10 @@ function hunksOf(before: string, after: string): string | undefined {
 
 /** Names as git quotes them: what could end a line or a name is written in octal. */
 function quoted(name: string): string {
-  // eslint-disable-next-line no-control-regex -- these are what is looked for
+   
   if (!/["\\\u0000-\u001f\u007f]/.test(name)) return name;
   const escaped = name.replace(
-    // eslint-disable-next-line no-control-regex -- as above
+     
     /["\\\u0000-\u001f\u007f]/g,
     (character) =>
       character === '"' || character === "\\"

@@ -16,7 +16,9 @@ const collect = (value: string, before: string[]): string[] => [...before, value
 /** `nacre run -- COMMAND`: one command in a throw-away sandbox, over an overlay of a folder, whose changes come out as a diff. */
 export function run(): Command {
   return new Command("run")
-    .description("run one command behind the walls, over an overlay of this folder; its changes come out as a diff")
+    .description(
+      "run one command behind the walls, over an overlay of this folder; its changes come out as a diff",
+    )
     .argument("<command...>", "after --")
     .option("--preset <name>", "what it may reach besides nothing; may be given again", collect, [])
     .option("--folder <path>", "the folder that it sees, at its own path", ".")

@@ -80,7 +80,8 @@ function endOf(child: ChildProcess): Promise<void> {
     child.once("error", reject);
     child.once("close", (code) => {
       if (code === 0) resolve();
-      else reject(spoken(said) ?? failed(said === "" ? `the launcher ended with ${code ?? "a signal"}` : said));
+      else
+        reject(spoken(said) ?? failed(said === "" ? `the launcher ended with ${code ?? "a signal"}` : said));
     });
   });
 }

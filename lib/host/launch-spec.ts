@@ -41,9 +41,7 @@ export const rootSchema = z.strictObject({
     .array(z.strictObject({ at: absolute, size_bytes: z.int().positive(), mode: mode.optional() }))
     .optional(),
   /** A writable view of a folder; `upper` and `work` are folders of one file system that the agent's outside id owns. */
-  overlay: z
-    .strictObject({ at: absolute, lower: absolute, upper: absolute, work: absolute })
-    .optional(),
+  overlay: z.strictObject({ at: absolute, lower: absolute, upper: absolute, work: absolute }).optional(),
 });
 export type LaunchRoot = z.infer<typeof rootSchema>;
 
@@ -305,7 +303,9 @@ export const changeRecordSchema = z.discriminatedUnion("record", [
       })
       .nullable(),
     /** In the agent's view; `null`: nothing. */
-    after: z.strictObject({ kind: z.enum(["file", "symlink"]), executable: z.boolean(), size: count }).nullable(),
+    after: z
+      .strictObject({ kind: z.enum(["file", "symlink"]), executable: z.boolean(), size: count })
+      .nullable(),
     /** `null`: its content is not told. */
     old: count.nullable(),
     new: count.nullable(),

@@ -23,7 +23,7 @@ import type { Answer, Question } from "./driver.ts";
 import { ownToolchain, readableToolchain } from "./toolchain.ts";
 
 /** Nobody's id on any machine that runs these tests. */
-const ordinary = 54_321;
+export const ordinary = 54_321;
 
 export const users =
   process.getuid?.() === 0 ? (["root", "ordinary user"] as const) : (["ordinary user"] as const);

@@ -62,7 +62,7 @@ function copy(): Toolchain {
   return { node, root: `${target}/` };
 }
 
-/** The packages that `lib/host` and `lib/egress` load, with theirs. */
+/** The packages that the daemon, the egress and `nacre run` load, with theirs. */
 function packages(): string[] {
   const found = new Set<string>();
   const follow = (name: string): void => {
@@ -79,6 +79,7 @@ function packages(): string[] {
   };
   Object.keys(dependencies)
     .filter((name) => !name.startsWith("@grpc") && name !== "google-protobuf" && name !== "@inquirer/prompts")
+    .concat("constructs")
     .forEach(follow);
   return [...found];
 }

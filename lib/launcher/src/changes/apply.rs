@@ -3,13 +3,12 @@
 //! looked at once more and changed in one step.
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{
-    AtFlags, CWD, Gid, Mode, OFlags, RenameFlags, Stat, Uid, fchmod, fchown, fstat, mkdirat,
-    openat, renameat_with, symlinkat, unlinkat,
+    AtFlags, CWD, Gid, Mode, OFlags, RenameFlags, Stat, Uid, fchown, fstat, mkdirat, openat,
+    renameat_with, unlinkat,
 };
 use rustix::io::Errno;
 use serde_json::json;
@@ -18,6 +17,7 @@ use super::Contents;
 use super::client::Asked;
 use super::compare::is_git;
 use super::record::{Change, Kind, Record};
+use super::stage::Stage;
 use super::tree::{FOLDER, before_of, beneath, look};
 use crate::error::{Because, Result, WallError, describe};
 use crate::spec::Apply;
@@ -63,12 +63,7 @@ pub fn run(spec: &Apply) -> Result<u8> {
                         None => stage.insert(Stage::new(&target)?),
                     };
                     stage
-                        .put(
-                            changes.len(),
-                            &change,
-                            asked.content(new.unwrap_or(0)),
-                            &target,
-                        )
+                        .put(changes.len(), &change, asked.content(new.unwrap_or(0)))
                         .because("apply_failed", &change.path)?;
                 } else {
                     io::copy(&mut asked.content(new.unwrap_or(0)), &mut io::sink())
@@ -154,10 +149,10 @@ fn partly(changes: &[Change], number: usize, reason: &str) -> WallError {
 }
 
 /// The folder that is changed.
-struct Target {
-    root: OwnedFd,
-    owner: (u32, u32),
-    privileged: bool,
+pub struct Target {
+    pub root: OwnedFd,
+    pub owner: (u32, u32),
+    pub privileged: bool,
 }
 
 impl Target {
@@ -174,7 +169,7 @@ impl Target {
         ))
     }
 
-    fn now(&self, path: &str) -> rustix::io::Result<Option<Stat>> {
+    pub fn now(&self, path: &str) -> rustix::io::Result<Option<Stat>> {
         match self.parent(path) {
             Ok((folder, name)) => look(&folder, &c_string(name)?),
             Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
@@ -252,102 +247,11 @@ impl Target {
     }
 
     /// What root makes in somebody's folder is theirs.
-    fn give(&self, made: impl AsFd, (user, group): (u32, u32)) -> rustix::io::Result<()> {
+    pub fn give(&self, made: impl AsFd, (user, group): (u32, u32)) -> rustix::io::Result<()> {
         if self.privileged {
             fchown(made, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)))?;
         }
         Ok(())
-    }
-}
-
-/// New content, on the folder's own file system, until it is moved into place.
-struct Stage<'a> {
-    target: &'a Target,
-    name: String,
-    folder: OwnedFd,
-    count: std::cell::Cell<usize>,
-}
-
-impl<'a> Stage<'a> {
-    fn new(target: &'a Target) -> Result<Self> {
-        let name = format!(".nacre-apply-{}", std::process::id());
-        let made = mkdirat(&target.root, &name, Mode::from(0o700))
-            .and_then(|()| openat(&target.root, &name, FOLDER, Mode::empty()));
-        let folder = made.because("apply_failed", format!("the folder {name}"))?;
-        Ok(Stage {
-            target,
-            name,
-            folder,
-            count: std::cell::Cell::new(0),
-        })
-    }
-
-    fn put(
-        &self,
-        number: usize,
-        change: &Change,
-        mut content: impl Read,
-        target: &Target,
-    ) -> io::Result<()> {
-        let Some(after) = &change.after else {
-            return Ok(());
-        };
-        self.count.set(number + 1);
-        let name = number.to_string();
-        let replaced = target.now(&change.path)?;
-        let owner = replaced
-            .as_ref()
-            .map_or(target.owner, |stat| (stat.st_uid, stat.st_gid));
-        if after.kind == Kind::Symlink {
-            let mut to = Vec::new();
-            content.read_to_end(&mut to)?;
-            symlinkat(&*to, &self.folder, &name)?;
-            if target.privileged {
-                let (user, group) = (Uid::from_raw(owner.0), Gid::from_raw(owner.1));
-                rustix::fs::chownat(
-                    &self.folder,
-                    &name,
-                    Some(user),
-                    Some(group),
-                    AtFlags::SYMLINK_NOFOLLOW,
-                )?;
-            }
-            return Ok(());
-        }
-        let flags =
-            OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mut file = File::from(openat(&self.folder, &name, flags, Mode::from(0o600))?);
-        if io::copy(&mut content, &mut file)? != after.size {
-            return Err(io::Error::other("its content was cut off"));
-        }
-        target.give(&file, owner)?;
-        let before = change
-            .before
-            .as_ref()
-            .filter(|before| before.kind == Kind::File);
-        let mode = mode(before.map(|before| before.mode), after.executable);
-        Ok(fchmod(&file, Mode::from(mode))?)
-    }
-}
-
-impl Drop for Stage<'_> {
-    fn drop(&mut self) {
-        for number in 0..self.count.get() {
-            let _ = unlinkat(&self.folder, number.to_string(), AtFlags::empty());
-        }
-        let _ = unlinkat(&self.target.root, &self.name, AtFlags::REMOVEDIR);
-    }
-}
-
-/// 644 or 755; what was there keeps its own, but for whether it can be executed.
-fn mode(before: Option<u32>, executable: bool) -> u32 {
-    let Some(before) = before.map(|mode| mode & 0o777) else {
-        return if executable { 0o755 } else { 0o644 };
-    };
-    match (before & 0o100 != 0, executable) {
-        (false, true) => before | (before & 0o444) >> 2,
-        (true, false) => before & !0o111,
-        _ => before,
     }
 }
 

@@ -6,6 +6,7 @@ mod client;
 mod compare;
 mod emit;
 mod record;
+mod stage;
 mod tree;
 
 pub use client::print;
