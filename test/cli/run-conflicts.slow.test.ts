@@ -20,7 +20,7 @@ describe.each(users)("nacre run --apply beside a person who works in the folder,
     ["added to a folder that it deleted", "echo person > gone/person", "rm -r gone"],
     ["added to a folder that it made again", "echo person > again/person", "rm -r again; mkdir again"],
     ["moved a folder into one that it deleted", "mv again gone/again", "rm -r gone"],
-    ["moved a folder to where it made one", "mv gone new", "mkdir new; echo agent > new/agent"],
+    ["moved a folder to where it made one", "mv again/deep bare/new", "mkdir bare/new"],
     ["changed the mode of what it changed", "chmod 700 changed", "echo agent > changed"],
   ])("a person who has %s in the meantime: a conflict, and nothing is lost", async (_, person, agent) => {
     const before = `find . -path ./.git -prune -o -printf '%p %m %l %s\\n' | sort; cat changed deleted 2>/dev/null || true`;
