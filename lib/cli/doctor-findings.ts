@@ -4,6 +4,7 @@ import { statfs } from "node:fs/promises";
 import { freemem, totalmem } from "node:os";
 import { promisify } from "node:util";
 import { classOf } from "../policy/address-class.ts";
+import type { Grant } from "../egress/protocol.ts";
 import type { KernelOffer } from "../host/launch-spec.ts";
 import { bytes } from "./output.ts";
 
@@ -13,6 +14,8 @@ export interface Finding {
   readonly found: string;
   readonly verdict: "ok" | "warning" | "missing";
   readonly fix?: string;
+  /** What the operator would write, where it is a matter of the network. */
+  readonly grants?: readonly Grant[];
 }
 
 const run = promisify(execFile);
@@ -126,11 +129,14 @@ export async function networkFinding(
   const inward = answers.filter((address) => classOf(address) !== "public");
   if (inward.length === 0) return { name, found: answers.join(", "), verdict: "ok" };
   if (granted.includes(host)) return { name, found: `${inward.join(", ")}, granted`, verdict: "ok" };
-  const cidrs = inward.map((address) => `${address}/${address.includes(":") ? 128 : 32}`);
+  const grants = inward.map((address) => ({ host, cidr: cidrOf(address), port }));
   return {
     name,
     found: `${inward.join(", ")}: not a public address`,
     verdict: "warning",
-    fix: `if that is your network, add to host.yaml: grants: [${cidrs.map((cidr) => `{ host: ${host}, cidr: ${cidr}, port: ${port} }`).join(", ")}]`,
+    fix: `if that is your network, add to host.yaml: grants: [${grants.map(({ cidr }) => `{ host: ${host}, cidr: ${cidr}, port: ${port} }`).join(", ")}]`,
+    grants,
   };
 }
+
+const cidrOf = (address: string): string => `${address}/${address.includes(":") ? 128 : 32}`;

@@ -38,7 +38,7 @@ async function look(): Promise<Finding[]> {
   const { offerOf } = await import("../host/launcher.ts");
   const { cacheDirectory, operatorFile, stateDirectory } = await import("../host/paths.ts");
   const { readOperator } = await import("../host/operator.ts");
-  const { nvidiaHost } = await import("./nvidia-key.ts");
+  const { nvidiaHost } = await import("./provider-key.ts");
   const { findEngine } = await import("../pulumi/engine.ts");
   const { kernelFindings, machineFindings, networkFinding, toolFinding } =
     await import("./doctor-findings.ts");

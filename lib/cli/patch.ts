@@ -75,15 +75,11 @@ function hunksOf(before: string, after: string): string | undefined {
 
 /** Names as git quotes them: what could end a line or a name is written in octal. */
 function quoted(name: string): string {
-   
   if (!/["\\\u0000-\u001f\u007f]/.test(name)) return name;
-  const escaped = name.replace(
-     
-    /["\\\u0000-\u001f\u007f]/g,
-    (character) =>
-      character === '"' || character === "\\"
-        ? `\\${character}`
-        : `\\${character.charCodeAt(0).toString(8).padStart(3, "0")}`,
+  const escaped = name.replace(/["\\\u0000-\u001f\u007f]/g, (character) =>
+    character === '"' || character === "\\"
+      ? `\\${character}`
+      : `\\${character.charCodeAt(0).toString(8).padStart(3, "0")}`,
   );
   return `"${escaped}"`;
 }

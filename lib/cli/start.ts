@@ -65,12 +65,12 @@ async function task(daemon: Client): Promise<void> {
 async function chooseBlueprint(): Promise<string> {
   const { operatorFile } = await import("../host/paths.ts");
   const { readOperator } = await import("../host/operator.ts");
-  const { mapNvidiaKey } = await import("./nvidia-key.ts");
+  const { mapKey, nvidiaHost } = await import("./provider-key.ts");
   const { secrets } = await readOperator(operatorFile());
   const example = (name: string): string => join(packageFolder, "stacks", name);
   if (secrets["nvidia"] !== undefined) return example("blueprint.nvidia.yaml");
   if ((process.env["NVIDIA_API_KEY"] ?? "") === "") return example("blueprint.yaml");
-  await mapNvidiaKey({ env: "NVIDIA_API_KEY" }, sandbox);
+  await mapKey("nvidia", { env: "NVIDIA_API_KEY" }, nvidiaHost, sandbox);
   return example("blueprint.nvidia.yaml");
 }
 
