@@ -3,7 +3,7 @@ import { Config, getProject, getStack } from "@pulumi/pulumi";
 import { join } from "node:path";
 import { environmentOf, Target } from "../lib/constructs/index.ts";
 import { NacreError } from "../lib/error.ts";
-import { loadBlueprint } from "../lib/pulumi/blueprint-file.ts";
+import { loadBlueprint, loadOverlay } from "../lib/pulumi/blueprint-file.ts";
 import { loadCatalogue } from "../lib/pulumi/catalogue.ts";
 import { deployHost } from "../lib/pulumi/host.ts";
 import { readable } from "../lib/pulumi/readable.ts";
@@ -20,9 +20,15 @@ const environment = readable(() => {
       hint: "pulumi config set nacre:target host",
     });
   }
-  const file = join(import.meta.dirname, "..", config.require("blueprint"));
-  const blueprint = loadBlueprint(file, loadCatalogue());
-  return environmentOf(blueprint, { environment: getStack(), project: getProject(), target: Target.host() });
+  const file = (name: string): string => join(import.meta.dirname, "..", name);
+  const blueprint = loadBlueprint(file(config.require("blueprint")), loadCatalogue());
+  const overlay = config.get("overlay") ?? "";
+  return environmentOf(blueprint, {
+    environment: getStack(),
+    project: getProject(),
+    target: Target.host(),
+    ...(overlay !== "" && { overlay: loadOverlay(file(overlay)) }),
+  });
 });
 
 deployHost(environment);

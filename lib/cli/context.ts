@@ -1,6 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { parse } from "yaml";
+import { z } from "zod";
 import { NacreError } from "../error.ts";
 
 /** Where a command works: which project, which environment, which blueprint. Nothing here is created. */
@@ -11,6 +13,8 @@ export interface Context {
   readonly project: string;
   /** The environment, which is a Pulumi stack. */
   readonly stack: string;
+  /** Where Pulumi.yaml says that the state lives; a relative `file://` starts at its folder. */
+  readonly backend?: string;
 }
 
 /** Options that every command of an environment takes. */
@@ -22,11 +26,10 @@ const fallbackProject = "nacre";
 
 export function contextOf(options: StackOption): Context {
   const directory = projectDirectory(process.cwd());
-  return {
-    directory: directory ?? process.cwd(),
-    project: directory === undefined ? fallbackProject : projectName(directory),
-    stack: options.stack ?? process.env["NACRE_STACK"] ?? "dev",
-  };
+  const stack = options.stack ?? process.env["NACRE_STACK"] ?? "dev";
+  if (directory === undefined) return { directory: process.cwd(), project: fallbackProject, stack };
+  const { name, backend } = readProject(directory);
+  return { directory, project: name, stack, ...(backend !== undefined && { backend }) };
 }
 
 function projectDirectory(from: string): string | undefined {
@@ -35,22 +38,25 @@ function projectDirectory(from: string): string | undefined {
   return parent === from ? undefined : projectDirectory(parent);
 }
 
-function projectName(directory: string): string {
+const projectSchema = z.object({ name: z.string(), backend: z.object({ url: z.string() }).optional() });
+
+/** What of Pulumi.yaml is ours to know; the engine reads the rest. */
+function readProject(directory: string): { readonly name: string; readonly backend: string | undefined } {
   const file = join(directory, "Pulumi.yaml");
-  const settings: unknown = parse(readFileSync(file, "utf8"));
-  if (
-    typeof settings === "object" &&
-    settings !== null &&
-    "name" in settings &&
-    typeof settings.name === "string"
-  )
-    return settings.name;
-  throw new NacreError({
-    code: "project_invalid",
-    subject: file,
-    message: "has no project name",
-    hint: "add name: my-project",
-  });
+  const settings = projectSchema.safeParse(parse(readFileSync(file, "utf8")));
+  if (!settings.success)
+    throw new NacreError({
+      code: "project_invalid",
+      subject: file,
+      message: "has no project name, or a backend without url",
+      hint: "add name: my-project",
+    });
+  const { name, backend } = settings.data;
+  const local = /^file:\/\/(?!\/|~)(.*)$/.exec(backend?.url ?? "")?.[1];
+  return {
+    name,
+    backend: local === undefined ? backend?.url : pathToFileURL(resolve(directory, local)).href,
+  };
 }
 
 /** The blueprint that a command means: the one named, else `blueprint.yaml` here, else the example of a checkout. */

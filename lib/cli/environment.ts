@@ -1,12 +1,13 @@
 import type { Catalogue } from "../blueprint/index.ts";
 import { environmentOf, Target, type Environment } from "../constructs/index.ts";
-import { loadBlueprint } from "../pulumi/blueprint-file.ts";
+import { loadBlueprint, loadOverlay } from "../pulumi/blueprint-file.ts";
 import { loadCatalogue } from "../pulumi/catalogue.ts";
 import { blueprintFile, type Context } from "./context.ts";
 
 /** Options of the commands that read a blueprint. */
 export interface BlueprintOption {
   readonly blueprint?: string;
+  readonly overlay?: string;
 }
 
 /** A blueprint file as the construct tree of this environment, with the catalogue that it is resolved against. */
@@ -23,6 +24,7 @@ export function readEnvironment(context: Context, options: BlueprintOption): Rea
     environment: context.stack,
     project: context.project,
     target: Target.host(),
+    ...(options.overlay !== undefined && { overlay: loadOverlay(options.overlay) }),
   });
   return { environment, catalogue };
 }

@@ -27,6 +27,7 @@ async function open(context: Context, program: () => Promise<unknown>): Promise<
     cache,
     engine,
     project: context.project,
+    backend: context.backend,
     environment: context.stack,
     program: async () => {
       await program();

@@ -14,6 +14,7 @@ export function synth(): Command {
   return new Command("synth")
     .description("write what the target would get, one object a file; starts nothing")
     .option("-b, --blueprint <file>", "the blueprint")
+    .option("--overlay <file>", "this environment's own host ports and sizes")
     .option("-s, --stack <name>", "the environment")
     .option("-o, --output <folder>", "write files there; without it, all to stdout")
     .addHelpText("after", "\nExamples:\n  $ nacre synth\n  $ nacre synth -s prod -o manifests/")

@@ -74,5 +74,6 @@ export function refresh(): Command {
 export const withOptions = (command: Command): Command =>
   command
     .option("-b, --blueprint <file>", "the blueprint")
+    .option("--overlay <file>", "this environment's own host ports and sizes")
     .option("-s, --stack <name>", "the environment")
     .option("--json", "as JSON");

@@ -1,6 +1,12 @@
 import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
-import { parseBlueprint, type Blueprint, type Catalogue } from "../blueprint/index.ts";
+import {
+  parseBlueprint,
+  readOverlay,
+  type Blueprint,
+  type Catalogue,
+  type Overlay,
+} from "../blueprint/index.ts";
 import { NacreError } from "../error.ts";
 
 /** No file that a person describes an environment with is larger. */
@@ -16,6 +22,11 @@ export function loadBlueprint(file: string, catalogue: Catalogue): Blueprint {
   const text = readWithin(resolve(file), repositoryOf(folder), file);
   const read = (path: string): string => readWithin(join(folder, path), repositoryOf(folder), path);
   return parseBlueprint(text, { file, read, catalogue });
+}
+
+/** Reads what an environment sets for itself, from a file of the same repository. */
+export function loadOverlay(file: string): Overlay {
+  return readOverlay(readWithin(resolve(file), repositoryOf(dirname(resolve(file))), file), file);
 }
 
 function repositoryOf(folder: string): string {

@@ -9,7 +9,7 @@ export interface BackendOptions {
   readonly stateDirectory: string;
   /** Nacre's cache folder. */
   readonly cache: string;
-  /** Any backend that Pulumi knows. @default PULUMI_BACKEND_URL, else `file://<state>/pulumi` */
+  /** Any backend that Pulumi knows; PULUMI_BACKEND_URL goes before it. @default `file://<state>/pulumi` */
   readonly backend?: string | undefined;
 }
 
@@ -35,7 +35,7 @@ export async function engineSettings(options: BackendOptions, project: string): 
   const folder = join(options.stateDirectory, "pulumi");
   const workFolder = join(folder, "projects", project);
   await mkdir(workFolder, { recursive: true, mode: 0o700 });
-  const backend = options.backend ?? process.env["PULUMI_BACKEND_URL"] ?? pathToFileURL(folder).href;
+  const backend = process.env["PULUMI_BACKEND_URL"] ?? options.backend ?? pathToFileURL(folder).href;
   const service = /^https?:/.test(backend);
   return {
     backend,
