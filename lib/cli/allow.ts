@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { NacreError } from "../error.ts";
 import type { Client } from "../host/client.ts";
-import { contextOf, sandboxId, type StackOption } from "./context.ts";
+import { blueprintFile, contextOf, sandboxId, type Context, type StackOption } from "./context.ts";
 import { note, plain, printJson } from "./output.ts";
 
 interface AllowOptions extends StackOption {
@@ -43,23 +43,22 @@ export function allow(): Command {
             : `${destination.host}:${destination.port}`;
         if (!(await confirm(`let ${id} reach ${plain(shown)} for ${options.for}?`))) return;
       }
+      const write = await writerFor(context, id, options.write);
       const result = await daemon.call("allow", { id, what: destination, seconds: seconds(options.for) });
-      if (options.write !== undefined) {
-        const { writeRule } = await import("./write-rule.ts");
-        const file = await writeRule(
-          context,
-          options.write === true ? undefined : options.write,
-          id,
-          result.allow,
-        );
-        note(`written into ${file}`);
-      }
+      if (write !== undefined) note(`written into ${await write(result.allow)}`);
       if (options.json === true) printJson(result);
       else
         note(
           `${id} may reach ${plain(result.allow.host)}:${result.allow.port} until ${new Date(result.allow.until).toISOString()} (revision ${result.revision}, enforced after ${result.enforcedMs.toFixed(0)} ms)`,
         );
     });
+}
+
+/** Before anything is allowed: a blueprint that cannot be written into is an error first. */
+async function writerFor(context: Context, id: string, write: string | true | undefined) {
+  if (write === undefined) return undefined;
+  const { ruleWriter } = await import("./write-rule.ts");
+  return ruleWriter(blueprintFile(context, write === true ? undefined : write), id);
 }
 
 type Destination = { denial: string } | { host: string; port: number; binary?: string };

@@ -1,8 +1,11 @@
 import { execFile } from "node:child_process";
 import { lookup } from "node:dns/promises";
-import { statfs } from "node:fs/promises";
+import { readdir, statfs } from "node:fs/promises";
 import { freemem, totalmem } from "node:os";
+import { join } from "node:path";
 import { promisify } from "node:util";
+import { NacreError } from "../error.ts";
+import { findKit } from "../host/kits/kit-folder.ts";
 import { classOf } from "../policy/address-class.ts";
 import type { Grant } from "../egress/protocol.ts";
 import type { KernelOffer } from "../host/launch-spec.ts";
@@ -105,6 +108,29 @@ export async function toolFinding(name: string, args: readonly string[], fix: st
   } catch {
     return { name, found: "not on PATH", verdict: "warning", fix };
   }
+}
+
+/** Each installed kit, read whole. A sandbox' start compares sizes, modes and change times alone. */
+export async function kitFindings(folder: string): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const name of await readdir(folder).catch(() => [])) {
+    try {
+      const kit = await findKit(join(folder, name), "content");
+      if (kit === undefined) continue; // Of an installation that is under way, or was ended.
+      const found = `${kit.files} files, ${bytes(kit.bytes)}, ${kit.digest.slice(0, 19)}…: as installed`;
+      findings.push({ name: `kit ${kit.kit}`, found, verdict: "ok" });
+    } catch (error) {
+      if (!(error instanceof NacreError)) throw error;
+      const { subject, message, hint } = error;
+      findings.push({
+        name: subject,
+        found: message,
+        verdict: "missing",
+        ...(hint !== undefined && { fix: hint }),
+      });
+    }
+  }
+  return findings;
 }
 
 /** A public name that answers from an address that is not public: the operator must say that this is right. */

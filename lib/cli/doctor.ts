@@ -1,4 +1,5 @@
 import { mkdir } from "node:fs/promises";
+import path from "node:path";
 import { Command } from "commander";
 import type { Finding } from "./doctor-findings.ts";
 import { note, plain, print, printJson, table } from "./output.ts";
@@ -9,13 +10,14 @@ export function doctor(): Command {
     .description(
       "look at what this machine offers: kernel, engine, tools, network; with the fix for what lacks",
     )
+    .option("--kits", "also read every byte of the installed kits, and compare it with what was installed")
     .option("--json", "as JSON")
     .addHelpText(
       "after",
       "\nExit code 1 when something lacks that a sandbox needs.\n\nExample:\n  $ nacre doctor",
     )
-    .action(async (options: { readonly json?: boolean }) => {
-      const findings = await look();
+    .action(async (options: { readonly kits?: boolean; readonly json?: boolean }) => {
+      const findings = [...(await look()), ...(options.kits === true ? await kits() : [])];
       if (options.json === true) printJson(findings);
       else {
         const marks = { ok: "✓", warning: "!", missing: "✗" } as const;
@@ -71,6 +73,12 @@ async function look(): Promise<Finding[]> {
       ...(await npmRegistry()).map((host) => networkFinding(host, 443, granted)),
     ])),
   ];
+}
+
+async function kits(): Promise<Finding[]> {
+  const { cacheDirectory } = await import("../host/paths.ts");
+  const { kitFindings } = await import("./doctor-findings.ts");
+  return kitFindings(path.join(cacheDirectory(), "kits"));
 }
 
 /** The host that npm's configuration names: kits are fetched from there. */

@@ -213,9 +213,9 @@ export const methods = {
     body: z.strictObject({ id, what: blockSchema }),
     result: z.strictObject({ revision: z.int(), enforcedMs: z.number() }),
   },
-  /** `content` reads every byte of what is installed; by default size, mode and change time are compared. */
+  /** Installs what lacks; of what is installed, size, mode and change time are compared. */
   "kit.ensure": {
-    body: kit.extend({ check: z.enum(["attributes", "content"]).optional() }),
+    body: kit,
     result: z.strictObject({ path: z.string(), digest: z.string() }),
   },
   /** Where the agent's own server answers on the host's loopback, and the token that it wants. */

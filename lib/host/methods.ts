@@ -92,13 +92,12 @@ export function handlersOf({ context, sandboxes, machine, closing, shutdown }: D
     },
     unblock: ({ id, what }) => sandboxes.get(id).network.unblock(what),
 
-    "kit.ensure": ({ kit, version: wanted, check }, { progress, signal }) =>
+    "kit.ensure": ({ kit, version: wanted }, { progress, signal }) =>
       context.kit(kit, wanted).ensure({
         cache: join(context.cache, "kits"),
         runThrowAway: context.runThrowAway,
         progress,
         signal,
-        check,
       }),
     "agent.connection": ({ id }) => connectionOf(sandboxes.get(id)),
     "inference.check": async ({ id }) => ({ error: (await sandboxes.get(id).network.check()) ?? null }),
