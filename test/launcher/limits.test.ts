@@ -1,5 +1,5 @@
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readFileSync, rmdirSync, utimesSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { checkSchema, type KernelOffer } from "../../lib/host/launch-spec.ts";
 import { launch, once, refusal, run } from "./launcher.ts";
@@ -101,6 +101,20 @@ print(time.process_time() - used < 0.75)`;
       true,
     );
     expect(again.launched.posture.limits.cgroup?.memory_bytes).toBe(64 << 20);
+  });
+
+  test("empty groups that were left are taken away; a young one, or one with a process, stays", async () => {
+    if (!offer.cgroup.controllers.includes("pids")) return;
+    const limits = { pids: 20 };
+    await using lives = await launch(here, { ...sandboxSpec(here, "lives", null), limits });
+    const [own = ""] = lives.launched.posture.limits.cgroup?.paths ?? [];
+    const [left, young] = [join(dirname(own), "nacre-left"), join(dirname(own), "nacre-young")];
+    for (const path of [left, young]) mkdirSync(path);
+    const then = new Date(Date.now() - 3_600_000);
+    for (const path of [left, own]) utimesSync(path, then, then);
+    await using _next = await launch(here, { ...sandboxSpec(here, "next", null), limits });
+    expect([left, young, own].map((path) => existsSync(path))).toEqual([false, true, true]);
+    rmdirSync(young);
   });
 
   test("a one-shot sandbox takes its group away, and everything in it", async () => {

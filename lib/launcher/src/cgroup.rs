@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::process::Pid;
 use sha2::{Digest, Sha256};
@@ -13,6 +14,9 @@ use crate::spec::{CgroupUse, Limits};
 
 /// Microseconds over which processor time is counted.
 const PERIOD: u64 = 100_000;
+
+/// How long an empty group may belong to a start.
+const ABANDONED: Duration = Duration::from_secs(600);
 
 /// The group of one sandbox: one folder in version 2, one for each controller in version 1.
 pub struct Group {
@@ -146,6 +150,7 @@ fn version_1(
         posture: empty(1),
     };
     for (controller, parent) in wanted.iter().zip(parents) {
+        sweep(&parent);
         let folder = parent.join(name);
         let set = || -> io::Result<()> {
             make_folder(&folder)?;
@@ -227,6 +232,7 @@ fn version_2_below(
             )?;
         }
     }
+    sweep(parent);
     let folder = parent.join(name);
     make_folder(&folder)?;
     let mut group = Group {
@@ -275,10 +281,27 @@ fn quota(limits: &Limits) -> u64 {
     (limits.cpu.unwrap_or_default() * PERIOD as f64).max(1000.0) as u64
 }
 
+/// One that was left is made anew, so that its age is that of this start.
 fn make_folder(folder: &Path) -> io::Result<()> {
+    let _ = fs::remove_dir(folder);
     match fs::create_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         done => done,
+    }
+}
+
+/// Takes away what launchers left that were killed. The kernel removes no group that a process is in; a young one may
+/// belong to a start that is under way.
+fn sweep(parent: &Path) {
+    let old = |entry: &fs::DirEntry| {
+        let made = entry.metadata().and_then(|found| found.modified()).ok();
+        made.and_then(|made| made.elapsed().ok())
+            .is_some_and(|age| age > ABANDONED)
+    };
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("nacre-") && old(&entry) {
+            let _ = fs::remove_dir(entry.path());
+        }
     }
 }
 

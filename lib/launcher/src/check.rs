@@ -83,7 +83,7 @@ fn tried() -> Result<Value, String> {
             .map(|mut answer| answer.write_all(line.to_string().as_bytes()));
         0
     })
-    .map_err(text)?;
+    .map_err(|error| crate::launch::why_no_namespaces(&error))?;
     drop((wait, answer));
     let result = ask(pid, File::from(go), File::from(report));
     let _ = kill_process(pid, Signal::KILL);
