@@ -65,7 +65,7 @@ function prepare() {
     step(
       "installing npm packages (about a minute)",
       "npm",
-      ["ci", "--ignore-scripts", "--no-fund", "--no-audit"],
+      ["ci", "--ignore-scripts", "--no-fund", "--no-audit", "--loglevel=error"],
       {
         hint: "install Node 20 or later with npm",
       },
