@@ -1,9 +1,10 @@
 import type { NacreError } from "../error.ts";
-import type { AgentSpec, Blueprint, RouteSpec, Sources } from "./blueprint.ts";
+import type { AgentSpec, Blueprint, RouteSpec, Runs, Sources } from "./blueprint.ts";
 import { checkDocument } from "./checks.ts";
 import { examineText } from "./described.ts";
 import { providerOf, ROUTE_TIMEOUT, type ProviderDocument, type RouteDocument } from "./inference.ts";
 import { policyDocumentSchema, type PolicyDocument } from "./policy-document.ts";
+import { portsOf } from "./ports.ts";
 import { problemsError, type Path, type Problem } from "./problem.ts";
 import { bytesOf, secondsOf } from "./quantities.ts";
 import { mergeRules, ruleFindings } from "./rules.ts";
@@ -59,11 +60,12 @@ class Reading {
     const presets = [...(agent.presets ?? [])].sort();
     this.#refuseConflicts(agent, policy, path);
     this.#refuseWeaker(agent, policy, path);
+    const runs: Runs =
+      agent.kit === undefined
+        ? { kind: "command", command: agent.command ?? [], env: agent.env ?? {} }
+        : { kind: "kit", kit: agent.kit };
     return {
-      runs:
-        agent.kit === undefined
-          ? { kind: "command", command: agent.command ?? [], env: agent.env ?? {} }
-          : { kind: "kit", kit: agent.kit },
+      runs,
       policy,
       presets,
       inference: agent.inference === undefined ? null : (routes[agent.inference] ?? null),
@@ -76,7 +78,7 @@ class Reading {
         ...(agent.resources?.pids === undefined ? {} : { pids: agent.resources.pids }),
       },
       persist: agent.persist ?? ["/sandbox"],
-      ports: agent.ports ?? [],
+      ports: portsOf(runs, agent.ports),
       restart: agent.restart ?? "always",
     };
   }

@@ -109,7 +109,7 @@ export const agentSchema = z.strictObject({
     .describe(
       "Ports inside that are published on the host's loopback. The host's port is the environment's, by default a free one.",
     )
-    .meta({ default: "none", examples: ["[18789]"] }),
+    .meta({ default: "none; of a kit, its server's (openclaw: 18789)", examples: ["[18789]"] }),
   restart: z
     .enum(["always", "on-failure", "never"])
     .optional()

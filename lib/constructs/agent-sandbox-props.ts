@@ -76,7 +76,7 @@ export interface AgentSandboxProps<I extends IsolationLevel = IsolationLevel> {
 
   /**
    * Ports inside that are published on loopback. The port outside is the environment's.
-   * @default none
+   * @default none; of a kit, its server's (openclaw: 18789)
    */
   readonly ports?: readonly number[];
 

@@ -1,4 +1,5 @@
 import {
+  portsOf,
   agentSchema,
   checkAgent,
   findings,
@@ -10,6 +11,7 @@ import {
   type AgentSpec,
   type Finding,
   type PolicyDocument,
+  type Runs,
 } from "../blueprint/index.ts";
 import type { AgentSandboxProps } from "./agent-sandbox-props.ts";
 import type { Egress } from "./egress.ts";
@@ -20,11 +22,12 @@ import { Route } from "./route.ts";
 export function specOf(props: AgentSandboxProps): AgentSpec {
   const { agent, isolation, walls, seccomp, resources = {}, inference } = props;
   const { cpu, memoryBytes, pids } = resources;
+  const runs: Runs =
+    agent.kind === "kit"
+      ? { kind: "kit", kit: agent.name }
+      : { kind: "command", command: agent.command, env: agent.env };
   return {
-    runs:
-      agent.kind === "kit"
-        ? { kind: "kit", kit: agent.name }
-        : { kind: "command", command: agent.command, env: agent.env },
+    runs,
     policy: policyOf(props),
     presets: presetsOf(props).sort(),
     inference: inference === undefined ? null : routeOf(inference).spec,
@@ -37,7 +40,7 @@ export function specOf(props: AgentSandboxProps): AgentSpec {
       ...(pids === undefined ? {} : { pids }),
     },
     persist: props.persist ?? ["/sandbox"],
-    ports: props.ports ?? [],
+    ports: portsOf(runs, props.ports),
     restart: props.restart ?? "always",
   };
 }

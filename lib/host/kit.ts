@@ -38,7 +38,7 @@ export interface InstalledKit {
 export interface KitSandbox {
   readonly id: string;
   readonly name: string;
-  /** As the blueprint has them; the first is the agent's own server. */
+  /** As the blueprint has them. */
   readonly ports: readonly { readonly inside: number; readonly outside: number }[];
   /** The first model of the route; null without inference. Reached at `https://inference.local/v1`. */
   readonly model: string | null;
@@ -53,6 +53,8 @@ export interface KitAgent {
   readonly env: Readonly<Record<string, string>>;
   /** Read-only files of known content, visible to the agent: its configuration. */
   readonly files: readonly { readonly at: string; readonly content: string; readonly mode?: string }[];
+  /** Where its server listens, inside. */
+  readonly port: number;
   /** Asks the published port whether the agent serves; resolves to the reason why not yet, or to undefined. */
   ready(outside: number, signal: AbortSignal): Promise<string | undefined>;
   /** How long `ready` may take before it is a problem of the sandbox. */

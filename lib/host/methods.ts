@@ -143,7 +143,7 @@ async function inferenceProblem(
 async function connectionOf(sandbox: Sandbox) {
   if (sandbox.generation === undefined) throw stopped(sandbox.id);
   const agent = await sandbox.kitAgent();
-  const outside = sandbox.record.published[0]?.outside;
+  const outside = agent === undefined ? undefined : sandbox.outside(agent);
   if (agent === undefined || outside === undefined)
     throw new NacreError({
       code: "agent_unreachable",

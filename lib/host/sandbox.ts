@@ -149,12 +149,17 @@ export class Sandbox {
     });
   }
 
+  /** Where the agent's own server is published on the host. */
+  outside(agent: KitAgent): number | undefined {
+    return this.record.published.find(({ inside }) => inside === agent.port)?.outside;
+  }
+
   /** Asks the agent's own server once. */
   async lookWhetherReady(): Promise<void> {
     const agent = await this.kitAgent();
     if (agent === undefined || this.#generation === undefined) return;
-    const outside = this.record.published[0]?.outside;
-    if (outside === undefined) this.#unready = "its port is not published";
+    const outside = this.outside(agent);
+    if (outside === undefined) this.#unready = `its port ${agent.port} is not published`;
     else this.#unready = await agent.ready(outside, AbortSignal.timeout(2000));
   }
 

@@ -24,7 +24,7 @@ test("writes every default out", () => {
       seccomp: null,
       resources: {},
       persist: ["/sandbox"],
-      ports: [],
+      ports: [18789],
       restart: "always",
     },
   });

@@ -136,3 +136,13 @@ test("pulumi up brings the sandbox up, is then a no-op, and destroy takes it dow
   expect(await client?.call("sandbox.read", { id: "dev/greeter" })).toBeNull();
   expect(await client?.call("workspace.read", { id: "dev/greeter" })).not.toBeNull();
 }, 300_000);
+
+test("the program of the README gives a plan, with the agent's server published", async () => {
+  const readme = readFileSync(join(repository, "README.md"), "utf8");
+  const [, example = ""] = /```ts\n\/\/ main\.ts\n(.*?)```/s.exec(readme) ?? [];
+  writeFileSync(join(team, "main.ts"), example);
+  // Where prompts go is the operator's to say; a preview only warns.
+  const plan = await pulumi("preview", "--diff");
+  expect(plan).toMatch(/\+ 5 to create/);
+  expect(plan).toMatch(/inside *: 18789/);
+}, 180_000);

@@ -31,6 +31,9 @@ export function openclawKit(): Kit {
   };
 }
 
+/** OpenClaw's own; where the blueprint names other ports and not this one, it listens on the first. */
+const usualPort = 18_789;
+
 const manifestFolder = new URL("openclaw/", import.meta.url);
 
 async function npmKit(): Promise<NpmKit> {
@@ -72,7 +75,9 @@ async function once(
 }
 
 function agentOf(sandbox: KitSandbox): KitAgent {
-  const port = sandbox.ports[0]?.inside ?? 18_789;
+  const port = sandbox.ports.some(({ inside }) => inside === usualPort)
+    ? usualPort
+    : (sandbox.ports[0]?.inside ?? usualPort);
   return {
     argv: [
       "/bin/sh",
@@ -95,6 +100,7 @@ function agentOf(sandbox: KitSandbox): KitAgent {
       NO_COLOR: "1",
     },
     files: openclawFiles(sandbox, port),
+    port,
     ready: whyNotReady,
     // 12 s on two idle cores, 40 s on two busy ones.
     readySeconds: 180,
