@@ -9,6 +9,7 @@ import { changeOf } from "./change.ts";
 import type { HostContext, ShowProgress } from "./context.ts";
 import { Generation } from "./generation.ts";
 import { inside, sandboxEnvironment } from "./inside.ts";
+import { keepRecords } from "./kept-records.ts";
 import type { InstalledKit, KitAgent } from "./kit.ts";
 import { launcherPath } from "./launcher.ts";
 import { Mutex } from "./mutex.ts";
@@ -102,12 +103,13 @@ export class Sandbox {
     });
   }
 
-  /** Ends it and forgets it. The workspace stays. */
+  /** Ends it and forgets it. The workspace stays, and so do its logs and its audit, at another place. */
   remove(): Promise<void> {
     this.#closing.abort();
     return this.#steps.run(async () => {
       await this.#keeper.save({ wanted: "stopped" });
       await this.#stop();
+      await keepRecords(this.#context.state, this.id, this.paths);
       const trash = join(this.#context.state, "trash");
       await removeTree(this.paths.egress, trash);
       await removeTree(this.paths.directory, trash);

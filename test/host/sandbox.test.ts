@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -64,6 +64,30 @@ describe.each(users)("as %s", (user) => {
       layer: "network",
       fix: expect.any(String),
     });
+  });
+
+  test("the logs and the audit of a removed sandbox stay, of the last three", async () => {
+    const host = machine(user);
+    const command = shell("echo said; exec sleep 1000");
+    const agent = { kind: "command", command, env: {} } as const;
+    const records = join(host.state, "records", "dev--assistant");
+    for (let count = 0; count < 4; count++) {
+      await host.create(spec({ agent }));
+      await host.run(id, firstLineOf("192.0.2.7", 443));
+      await eventually(
+        () => readFileSync(join(host.state, "sandboxes/dev--assistant/logs/agent.log"), "utf8"),
+        (log) => log.includes("said"),
+      );
+      await host.call("sandbox.delete", { id });
+    }
+    expect(readdirSync(join(host.state, "sandboxes"))).toEqual([]);
+    const kept = readdirSync(records).sort();
+    expect(kept).toHaveLength(3);
+    const last = join(records, kept.at(-1) ?? "");
+    expect(readFileSync(join(last, "audit.jsonl"), "utf8")).toContain("192.0.2.7");
+    expect(readFileSync(join(last, "agent.log"), "utf8")).toContain("said");
+    for (const path of readdirSync(last).map((name) => join(last, name)))
+      expect([statSync(path).uid, statSync(path).mode & 0o777]).toEqual([host.uid, 0o600]);
   });
 
   test("allow, block and unblock are live, and outlast a restart and an update", async () => {
