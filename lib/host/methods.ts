@@ -12,7 +12,7 @@ import { readWorkspace } from "./record.ts";
 import { readingOf } from "./reading.ts";
 import { stopped, type Sandbox } from "./sandbox.ts";
 import { runFolder } from "./run-folder.ts";
-import type { Sandboxes } from "./sandboxes.ts";
+import { secretLacking, type Sandboxes } from "./sandboxes.ts";
 import type { Handlers } from "./server.ts";
 import { statusOf, unreadable } from "./status.ts";
 import { openThrowAway } from "./throwaway-sandbox.ts";
@@ -142,6 +142,7 @@ async function inferenceProblem(
 
 async function connectionOf(sandbox: Sandbox) {
   if (sandbox.generation === undefined) throw stopped(sandbox.id);
+  await refuseMute(sandbox);
   const agent = await sandbox.kitAgent();
   const outside = agent === undefined ? undefined : sandbox.outside(agent);
   if (agent === undefined || outside === undefined)
@@ -156,6 +157,21 @@ async function connectionOf(sandbox: Sandbox) {
         agent === undefined ? "nacre exec runs a command in it" : "give the agent a port in its blueprint",
     });
   return agent.connection(outside);
+}
+
+/** An agent that cannot reach a model tries for minutes: whoever asks it is told at once why it would not answer. */
+async function refuseMute({ id, record, network }: Sandbox): Promise<void> {
+  if (record.spec.inference === null) return;
+  const name = id.slice(id.indexOf("/") + 1);
+  if ((await network.overrides()).blocks.some((block) => "all" in block))
+    throw new NacreError({
+      code: "blocked",
+      subject: `sandbox ${id}`,
+      message: "everything is blocked, inference included",
+      hint: `nacre unblock ${name} --all`,
+    });
+  const [lacking] = network.lacking;
+  if (lacking !== undefined) throw secretLacking(id, lacking.why);
 }
 
 function checkHost(host: string): void {

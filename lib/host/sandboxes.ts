@@ -10,7 +10,8 @@ import { sandboxPaths } from "./paths.ts";
 import { idsIn, readRecord, readWorkspace, writeRecord, type SandboxRecord } from "./record.ts";
 import { emptyTrash } from "./remove-tree.ts";
 import { Sandbox } from "./sandbox.ts";
-import { secretRefusals } from "./secret-use.ts";
+import { resolveSecret } from "./secret-source.ts";
+import { secretNames, secretRefusals } from "./secret-use.ts";
 import { everyRecord } from "./workspaces.ts";
 
 /** Every sandbox of this state directory. */
@@ -102,6 +103,7 @@ export class Sandboxes {
     if (workspace.spec.project !== spec.project) throw inUse(spec.workspace, workspace.spec.project);
     await this.#admitPorts(spec, found);
     if (found !== undefined) return found;
+    await this.#refuseLacking(spec);
     const records = await everyRecord(this.#context.state);
     const record: SandboxRecord = {
       id,
@@ -120,6 +122,19 @@ export class Sandboxes {
     const sandbox = new Sandbox(this.#context, record);
     this.#found.set(id, sandbox);
     return sandbox;
+  }
+
+  /** A program is not run for it: what it prints is asked for once, at the start. */
+  async #refuseLacking(spec: HostSandbox): Promise<void> {
+    const { secrets } = await this.#context.operator();
+    const lacking: NacreError[] = [];
+    for (const name of secretNames(spec)) {
+      const entry = secrets[name];
+      if (entry === undefined || entry.command !== undefined) continue;
+      const resolved = await resolveSecret(name, entry, this.#context.handed);
+      if ("lacking" in resolved) lacking.push(secretLacking(idOf(spec), resolved.lacking));
+    }
+    refuseAll(lacking);
   }
 
   async #admitPorts(spec: HostSandbox, own: Sandbox | undefined): Promise<void> {
@@ -167,6 +182,15 @@ const lacks = (id: string, workspace: string): NacreError =>
     subject: `sandbox ${id}`,
     message: `its workspace ${workspace} is not on this machine`,
     hint: "nacre up makes it: run nacre refresh, then nacre up",
+  });
+
+/** Nothing would answer the agent; one that runs already is kept, and its endpoints say so. */
+export const secretLacking = (id: string, why: string): NacreError =>
+  new NacreError({
+    code: "secret_lacking",
+    subject: `sandbox ${id}`,
+    message: why,
+    hint: "nacre secret list shows where its value comes from",
   });
 
 const portInUse = (id: string, port: number, why: string): NacreError =>

@@ -3,6 +3,7 @@ import { chmodSync, chownSync, mkdtempSync, readdirSync, readFileSync, rmSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { NacreError } from "../../lib/error.ts";
 import { eventually, machine, users } from "./machine.ts";
 import { modelServer } from "./model-server.ts";
 import { shell } from "./programs.ts";
@@ -61,6 +62,34 @@ describe.each(users)("as %s", (user) => {
     expect(
       places.map(({ where }) => where).filter((where) => where.startsWith("/proc/")).length,
     ).toBeGreaterThanOrEqual(8);
+  });
+
+  test("a new sandbox whose key has no value is refused; who asks one that cannot reach its model is told at once", async () => {
+    const folder = shared();
+    const provider = await modelServer(folder);
+    const host = machine(user, { SSL_CERT_FILE: provider.bundle });
+    host.operator(
+      `secrets:\n  key: { env: MY_KEY, for: ["${provider.destination}"], use: ["*/*"] }\ngrants:\n${provider.grants}`,
+    );
+    const spec = agentSpec({ inference: withCredential(provider.endpoint) });
+    await expect(host.create(spec)).rejects.toMatchObject({
+      code: "secret_lacking",
+      message: expect.stringContaining("MY_KEY was not set"),
+    });
+    expect(await host.call("sandbox.read", { id })).toBeNull();
+    await host.call("sandbox.create", { spec, values: { key: "a-value" } });
+    await host.call("block", { id, what: { all: true } });
+    await expect(host.call("agent.connection", { id })).rejects.toMatchObject({
+      code: "blocked",
+      hint: "nacre unblock assistant --all",
+    });
+    await host.call("unblock", { id, what: { all: true } });
+    await host.kill(await host.daemonPid());
+    // The next daemon knows once it has adopted.
+    await eventually(
+      () => host.call("agent.connection", { id }).catch((error: unknown) => error),
+      (error) => error instanceof NacreError && error.code === "secret_lacking",
+    );
   });
 
   test("an env secret lives in memory: after a daemon's end its endpoints say so, until it is handed over again", async () => {
