@@ -161,6 +161,8 @@ export const methods = {
     result: z.strictObject({
       version: z.string(),
       build: z.string(),
+      /** The folder of its code. */
+      root: z.string().optional(),
       pid: z.int(),
       machine: z.string(),
     }),

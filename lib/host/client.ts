@@ -1,10 +1,11 @@
+import { existsSync } from "node:fs";
 import { request, type IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { NacreError } from "../error.ts";
 import { version } from "../version.ts";
 import { lineSchema, methods, type BodyOf, type Method, type Progress, type ResultOf } from "./api.ts";
-import { build } from "./build.ts";
+import { build, codeRoot } from "./build.ts";
 import { socketPath } from "./socket-path.ts";
 import { startDaemon } from "./start.ts";
 import { isCode } from "./state.ts";
@@ -27,7 +28,7 @@ export interface ConnectOptions {
 
 /**
  * The daemon of this state directory. `undefined` exactly when `start` is false and none runs. With `start`, a daemon
- * of another build is asked to end and is replaced; its sandboxes go on.
+ * of another version, or of an older state of this code, is asked to end and is replaced; its sandboxes go on.
  */
 export function connect(state: string, options: ConnectOptions & { readonly start: true }): Promise<Client>;
 export function connect(state: string, options: ConnectOptions): Promise<Client | undefined>;
@@ -35,11 +36,17 @@ export async function connect(state: string, options: ConnectOptions): Promise<C
   const client = clientOf(state);
   const found = await hello(client);
   if (!options.start) return found === undefined ? undefined : client;
-  if (found?.version === version && found.build === build()) return client;
+  if (found !== undefined && serves(found)) return client;
   if (found !== undefined) await client.call("shutdown", {});
   await startDaemon(state, async () => (await hello(client))?.pid, options.signal);
   return client;
 }
+
+/** One of another installation of this version serves as well, as long as that is there: two would replace each other for ever. */
+const serves = (found: ResultOf<"hello">): boolean =>
+  found.version === version &&
+  (found.build === build() ||
+    (found.root !== undefined && found.root !== codeRoot && existsSync(found.root)));
 
 async function hello(client: Client): Promise<ResultOf<"hello"> | undefined> {
   try {

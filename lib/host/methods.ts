@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { hostPatternProblem } from "../policy/host-pattern.ts";
 import { NacreError } from "../error.ts";
 import { version } from "../version.ts";
-import { build } from "./build.ts";
+import { build, codeRoot } from "./build.ts";
 import type { HostContext, ShowProgress } from "./context.ts";
 import { escapeControls } from "./escape.ts";
 import { allowableIn, denialsIn } from "./denial-list.ts";
@@ -43,7 +43,7 @@ export function handlersOf({ context, sandboxes, machine, closing, shutdown }: D
   };
 
   return {
-    hello: () => Promise.resolve({ version, build: code, pid: process.pid, machine }),
+    hello: () => Promise.resolve({ version, build: code, root: codeRoot, pid: process.pid, machine }),
 
     "workspace.create": async ({ spec }) => {
       await createWorkspace(state, spec);
