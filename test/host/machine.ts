@@ -130,6 +130,7 @@ export function machine(
     user,
     uid,
     node,
+    root,
     home,
     state,
     /** Writes the operator's file. */

@@ -93,7 +93,7 @@ finally: os.kill(child, 9)`),
   },
   {
     what: "/proc/1/environ",
-    walls: ["files", "ids"],
+    walls: ["ids"],
     done: /NACRE_STATE_DIR|PATH=|HOME=/,
     attempts: (_, { process }) =>
       // git takes what says that it has no bytes for empty.

@@ -111,7 +111,7 @@ async function build(
   fs.mkdirSync(open);
   fs.chmodSync(open, 0o777);
   const socket = path.join(folder, "service.sock");
-  const server = net.createServer((connection) => connection.end());
+  const server = net.createServer((connection) => void connection.resume().end());
   await new Promise<void>((resolve) => server.listen(socket, resolve));
   ends.push(() => server.close());
   fs.chmodSync(socket, 0o777);
