@@ -1,4 +1,4 @@
-import { fork } from "node:child_process";
+import { spawn } from "node:child_process";
 import {
   chmodSync,
   chownSync,
@@ -39,8 +39,20 @@ export interface Ran {
   readonly stderr: string;
 }
 
+/** Where a machine is, and how long: in this test's network and for this test, where nothing is said. */
+export interface Stay {
+  /** Words before a program that is to run there as user `uid`. */
+  readonly entry?: (uid: number) => readonly string[];
+  /** Takes what is to be done at its end. */
+  readonly atEnd?: (end: () => Promise<void>) => void;
+}
+
 /** A state directory of this test's own, with its daemon, as root or as an ordinary user. Gone after the test. */
-export function machine(user: User, environment: Readonly<Record<string, string>> = {}) {
+export function machine(
+  user: User,
+  environment: Readonly<Record<string, string>> = {},
+  { entry, atEnd = onTestFinished }: Stay = {},
+) {
   const home = mkdtempSync(join(tmpdir(), "nacre-host-"));
   const uid = user === "root" || process.getuid?.() !== 0 ? (process.getuid?.() ?? 0) : ordinary;
   const state = join(home, "state");
@@ -49,11 +61,9 @@ export function machine(user: User, environment: Readonly<Record<string, string>
   chmodSync(home, 0o755);
   for (const path of [home, join(home, ".config"), config]) chownSync(path, uid, uid);
   const { root, node } = uid === process.getuid?.() ? ownToolchain : readableToolchain();
-  const driver = fork(join(root, "test/host/driver.ts"), [], {
-    execPath: node,
-    execArgv: [],
-    uid,
-    gid: uid,
+  const command = [...(entry?.(uid) ?? []), node, join(root, "test/host/driver.ts")];
+  const driver = spawn(command[0] ?? "", command.slice(1), {
+    ...(entry === undefined ? { uid, gid: uid } : {}),
     stdio: ["ignore", "inherit", "inherit", "ipc"],
     env: {
       PATH: process.env["PATH"],
@@ -104,7 +114,7 @@ export function machine(user: User, environment: Readonly<Record<string, string>
     return call("sandbox.create", { spec });
   };
 
-  onTestFinished(async () => {
+  atEnd(async () => {
     for (const { id } of await call("status", {}).catch(() => [])) await call("sandbox.delete", { id });
     const { pid } = await call("hello", {});
     await call("shutdown", {});
@@ -119,6 +129,8 @@ export function machine(user: User, environment: Readonly<Record<string, string>
   return {
     user,
     uid,
+    node,
+    root,
     home,
     state,
     /** Writes the operator's file. */

@@ -1,17 +1,20 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { expect, test } from "vitest";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { expect, onTestFinished, test } from "vitest";
 import { ask } from "../../lib/host/ask.ts";
 import type { Progress } from "../../lib/host/api.ts";
 import type { HostSandbox } from "../../lib/synth/host-objects.ts";
 import { machine, users } from "../host/machine.ts";
+import { address } from "../host/outside-server.ts";
 import { sandboxSpec } from "../host/specs.ts";
 
 const seccomp = JSON.parse(
   readFileSync(new URL("../../policies/seccomp/agent.json", import.meta.url), "utf8"),
 ) as HostSandbox["seccomp"];
 const id = "dev/assistant";
-const spec = sandboxSpec({
+const openclaw = sandboxSpec({
   agent: { kind: "kit", kit: "openclaw", version: "2026.9.6" },
   seccomp,
   ports: [{ inside: 18789, outside: 0 }],
@@ -20,6 +23,19 @@ const spec = sandboxSpec({
     providers: { demo: { kind: "demo", model: "demo", trusted: true } },
   },
 });
+
+/** A server outside that says a word over HTTP; `paths` are what it was asked for. */
+async function website(word: string) {
+  const paths: (string | undefined)[] = [];
+  const server = createServer(({ url }, response) => {
+    paths.push(url);
+    response.setHeader("connection", "close").end(`${word}\n`);
+  });
+  await new Promise<void>((resolve) => server.listen(0, address, resolve));
+  onTestFinished(() => new Promise((resolve) => void server.close(() => resolve())));
+  const { port } = server.address() as AddressInfo;
+  return { port, url: `http://${address}:${port}`, paths };
+}
 
 /** OpenClaw's own session file, read where it is: inside. */
 const toolResults = `
@@ -47,6 +63,9 @@ test.each(users)(
     expect(told.at(-1)).toMatchObject({ fraction: 1 });
 
     mark("installed");
+    const [allowed, denied] = [await website("a word from the allowed host"), await website("never said")];
+    host.operator(`grants:\n  - { host: ${address}, cidr: ${address}/32, port: ${allowed.port} }\n`);
+    const spec = { ...openclaw, network: { web: { endpoints: [{ host: address, port: allowed.port }] } } };
     const reading = await host.create(spec);
     mark("ready");
     expect(reading).toMatchObject({ running: true, problems: [] });
@@ -68,9 +87,27 @@ test.each(users)(
       connection,
       "run: id -u; command -v node; node --version; touch /opt/nacre/kit/x; curl -sS -m 5 https://example.com",
     );
-    expect(ran.text).toContain(`1000\n/opt/nacre/node/bin/node\n${process.version}`);
+    // What its shell says on the error output comes in between.
+    for (const line of ["1000", "/opt/nacre/node/bin/node", process.version])
+      expect(ran.text.split("\n").map((each) => each.trim())).toContain(line);
     expect(ran.text).toMatch(/Read-only file system|Permission denied/);
     expect(ran.text).toContain("Could not resolve host");
+
+    const reached = await ask(
+      connection,
+      `run: curl -sS -m 20 ${allowed.url}/from-exec; curl -sS -m 20 ${denied.url}/from-exec`,
+    );
+    expect(reached.text).toContain("a word from the allowed host");
+    expect(reached.text).toMatch(/curl: \((7|35|56)\)/);
+    expect([allowed.paths, denied.paths]).toEqual([["/from-exec"], []]);
+    expect(await host.call("denials", { id })).toContainEqual(
+      expect.objectContaining({
+        host: address,
+        port: denied.port,
+        binary: "/usr/bin/curl",
+        layer: "network",
+      }),
+    );
 
     await host.call("sandbox.delete", { id });
     await expect(ask(connection, "hi", { reconnectMs: 0 })).rejects.toMatchObject({

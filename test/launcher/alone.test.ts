@@ -17,6 +17,8 @@ interface Forbidden {
   readonly what: string;
   /** `root`: for an ordinary user a further wall stands, which nobody can switch off. */
   readonly walls: (as: As) => readonly Wall[];
+  /** Launched by another, it cannot be done though all of these are off. */
+  readonly only?: As;
   /** Python, run inside; ends without an exception when it was done. */
   readonly attempt: (outside: Outside) => string;
 }
@@ -51,6 +53,13 @@ const forbidden: readonly Forbidden[] = [
     what: "follow a link in the workspace that points out",
     walls: (as) => rootToo(as, "mounts", "files"),
     attempt: ({ link }) => `open("${link}").read()`,
+  },
+  {
+    what: "read the environment of process 1",
+    // To an ordinary user the kernel refuses it besides: init was executed outside of the sandbox' user namespace.
+    only: "root",
+    walls: () => ["ids"],
+    attempt: () => `open("/proc/1/environ").read()`,
   },
   {
     what: "write outside the workspace, where anybody may",
@@ -215,7 +224,8 @@ describe.each(everyone)("one wall alone, launched by %s", (as) => {
     return "refused";
   };
 
-  test.each(forbidden)("$what", async ({ walls, attempt: script }) => {
+  const possible = forbidden.filter(({ only }) => only === undefined || only === as);
+  test.each(possible)("$what", async ({ walls, attempt: script }) => {
     const standing = walls(as);
     const code = script(outside);
     const results: Record<string, string> = { all: await attempt(code, []) };

@@ -54,25 +54,35 @@ listen(
   7001,
 );
 
-const dns = dgram.createSocket("udp4");
-dns.on("message", (message, from) => {
+/** Each address has a socket of its own, so that an answer comes from where the question went. */
+function datagrams(
+  address: string,
+  port: number,
+  answerTo: (message: Buffer) => Uint8Array | undefined,
+): void {
+  const server = dgram.createSocket(address.includes(":") ? "udp6" : "udp4");
+  server.on("message", (message, from) => {
+    const said = answerTo(message);
+    if (said !== undefined) server.send(said, from.port, from.address);
+  });
+  listening.push(new Promise((resolve) => server.bind({ address, port }, () => resolve(undefined))));
+}
+
+function lookUp(message: Buffer): Uint8Array | undefined {
   const query = packet.decode(message);
   const question = query.questions?.[0];
-  if (question === undefined) return;
+  if (question === undefined) return undefined;
   const addresses = names[question.name.toLowerCase()];
   const answers = (addresses ?? [])
     .filter((address) => address.includes(":") === (question.type === "AAAA"))
     .map((data) => ({ name: question.name, type: question.type as "A" | "AAAA", ttl: 1, data }));
   const code = addresses === undefined ? 3 : 0;
   const flags = packet.RECURSION_AVAILABLE | packet.RECURSION_DESIRED | code;
-  dns.send(
-    packet.encode({ type: "response", id: query.id ?? 0, flags, questions: [question], answers }),
-    from.port,
-    from.address,
-  );
-});
-listening.push(
-  new Promise((resolve) => dns.bind({ address: "93.184.216.53", port: 53 }, () => resolve(undefined))),
-);
+  return packet.encode({ type: "response", id: query.id ?? 0, flags, questions: [question], answers });
+}
+
+for (const address of ["93.184.216.53", "25.255.0.1"]) datagrams(address, 53, lookUp);
+for (const address of ["93.184.216.35", "2606:2800:220:1::35"])
+  datagrams(address, 7000, (message) => Buffer.from(`got ${message.toString()}`));
 await Promise.all(listening);
 process.stdout.write("listening\n");

@@ -23,6 +23,9 @@ ip link set lo up
 for last in 34 35 53; do ip addr add 93.184.216.$last/24 dev up1; done
 for last in 34 35; do ip -6 addr add 2606:2800:220:1::$last/64 dev up1 nodad; done
 ip addr add 10.77.0.1/24 dev up1
+# What an agent without walls would reach: a cloud's metadata service, and a name server at the address that it is told.
+ip addr add 169.254.169.254/32 dev up1
+ip addr add 25.255.0.1/32 dev up1
 ip link set up1 up
 INSIDE
 ip route add default via 93.184.216.34

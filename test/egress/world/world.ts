@@ -173,19 +173,37 @@ export class World {
 
   /** Every packet that leaves the egress' host or comes to it while `during` runs, one line each. */
   async packets(during: () => Promise<unknown>): Promise<string[]> {
-    const sniffer = this.#enter(this.#world, ["-n"], ["python3", path.join(here, "sniff.py"), "up0"]);
-    const lines: string[] = [];
-    const output = readline.createInterface({ input: sniffer.stdout as Readable });
-    output.on("line", (line) => lines.push(line));
-    await once(output, "line");
+    const wire = await this.wire("up0");
     try {
       await during();
       await new Promise((resolve) => setTimeout(resolve, 100));
+      return await wire.since();
     } finally {
-      sniffer.kill("SIGKILL");
-      await once(sniffer, "exit");
+      await wire.stop();
     }
-    return lines.slice(1);
+  }
+
+  /** Listens to an interface of the egress' host, or to all of them, loopback too. */
+  async wire(on: "up0" | "any"): Promise<Wire> {
+    const sniffer = this.#enter(this.#world, ["-n"], ["python3", path.join(here, "sniff.py"), on]);
+    const wire = new Wire(sniffer);
+    await wire.listening();
+    return wire;
+  }
+
+  /** Words before a program that is to run on the egress' host as itself, not as the world's root. */
+  entry(uid: number): string[] {
+    const there = ["nsenter", "-t", String(this.#world), "-n", "-m"];
+    const as = [`--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
+    if (process.getuid?.() === 0) return uid === 0 ? there : [...there, "setpriv", ...as];
+    // An ordinary user comes in as the world's root, and is itself again in a user namespace below.
+    const itself = ["--user", `--map-user=${uid}`, `--map-group=${process.getgid?.() ?? uid}`];
+    return [...there, "-U", "--preserve-credentials", "unshare", ...itself];
+  }
+
+  /** A program on the egress' host that goes on running, once it said a line. */
+  async startOutside(program: string[]): Promise<void> {
+    await firstLine(this.#enter(this.#world, ["-n", "-m"], program).stdout as Readable);
   }
 
   /** Ends what was started, the world itself last; its namespaces go with it. */
@@ -215,7 +233,41 @@ export class World {
   }
 
   #write(name: string, content: string): void {
-    fs.writeFileSync(path.join(this.folder, name), content, { mode: 0o600 });
+    // Any user of the host reads its names; the folder itself is private.
+    fs.writeFileSync(path.join(this.folder, name), content, { mode: name.endsWith(".key") ? 0o600 : 0o644 });
+  }
+}
+
+/** What was on the wire, packet by packet. */
+export class Wire {
+  readonly #sniffer: ChildProcess;
+  readonly #lines: readline.Interface;
+  #seen: string[] = [];
+  #marks = 0;
+
+  constructor(sniffer: ChildProcess) {
+    this.#sniffer = sniffer;
+    this.#lines = readline.createInterface({ input: sniffer.stdout as Readable });
+  }
+
+  async listening(): Promise<void> {
+    await once(this.#lines, "line");
+    this.#lines.on("line", (line) => this.#seen.push(line));
+  }
+
+  /** The packets since it was asked before, one line each. Whatever was sent before it is asked is among them. */
+  async since(): Promise<string[]> {
+    const mark = `mark ${(this.#marks += 1)}`;
+    this.#sniffer.stdin?.write(`${mark}\n`);
+    while (!this.#seen.includes(mark)) await once(this.#lines, "line");
+    const at = this.#seen.indexOf(mark);
+    return this.#seen.splice(0, at + 1).slice(0, -1);
+  }
+
+  async stop(): Promise<void> {
+    if (this.#sniffer.exitCode !== null || this.#sniffer.signalCode !== null) return;
+    this.#sniffer.kill("SIGKILL");
+    await once(this.#sniffer, "exit");
   }
 }
 
