@@ -9,18 +9,25 @@ const longest = 64 * 1024 * 1024;
 
 /** What was refused, newest last. The file is the egress', which parses an agent's bytes: nothing in it is trusted. */
 export function denialsIn(audit: string, since = 0): Denial[] {
-  return recorded(audit, since).map((denial) => ({
-    id: denial.id,
-    at: Date.parse(denial.last),
-    host: escapeControls(denial.host ?? ""),
-    port: denial.port ?? null,
-    binary: denial.binary === undefined ? null : escapeControls(denial.binary),
-    rule: denial.rule === undefined ? null : escapeControls(denial.rule),
-    layer: escapeControls(denial.layer ?? ""),
-    reason: escapeControls(denial.reason ?? ""),
-    fix: escapeControls(denial.fix?.text ?? ""),
-  }));
+  return recorded(audit, since)
+    .filter((denial) => !isProbe(denial))
+    .map((denial) => ({
+      id: denial.id,
+      at: Date.parse(denial.last),
+      host: escapeControls(denial.host ?? ""),
+      port: denial.port ?? null,
+      binary: denial.binary === undefined ? null : escapeControls(denial.binary),
+      rule: denial.rule === undefined ? null : escapeControls(denial.rule),
+      layer: escapeControls(denial.layer ?? ""),
+      reason: escapeControls(denial.reason ?? ""),
+      fix: escapeControls(denial.fix?.text ?? ""),
+    }));
 }
+
+/** Where the launcher's probes dial (`lib/launcher/src/init/probe.rs`); the audit keeps what became of it. */
+const probed = ["169.254.169.254:80", "192.0.2.1:443"];
+const isProbe = ({ binary, host, port }: Recorded): boolean =>
+  binary === "/.nacre/probe" && probed.includes(`${host ?? ""}:${port ?? ""}`);
 
 /** What an `allow` of that denial would open. @throws NacreError `denial_unknown`, `denial_not_allowable` */
 export function allowableIn(audit: string, sandbox: string, id: string) {

@@ -66,6 +66,17 @@ describe.each(users)("as %s", (user) => {
     });
   });
 
+  test("what the probes try is in the audit, and is no denial of the agent's; the agent's own try of the same is", async () => {
+    const host = machine(user);
+    await host.create(spec());
+    await host.call("status", { id, probe: true });
+    expect(await host.call("denials", { id })).toEqual([]);
+    const audit = readFileSync(join(host.state, "egress/dev--assistant/audit.jsonl"), "utf8");
+    expect(audit).toContain('"host":"169.254.169.254","port":80,"binary":"/.nacre/probe"');
+    await host.run(id, firstLineOf("169.254.169.254", 80));
+    expect(await host.call("denials", { id })).toMatchObject([{ host: "169.254.169.254", port: 80 }]);
+  });
+
   test("the logs and the audit of a removed sandbox stay, of the last three", async () => {
     const host = machine(user);
     const command = shell("echo said; exec sleep 1000");

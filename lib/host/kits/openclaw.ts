@@ -95,6 +95,8 @@ function agentOf(sandbox: KitSandbox): KitAgent {
       OPENCLAW_NO_RESPAWN: "1",
       OPENCLAW_NO_AUTO_UPDATE: "1",
       OPENCLAW_DISABLE_BONJOUR: "1",
+      // Its commands would write into /proc, which is read-only, and each answer would hold the shell's complaint.
+      OPENCLAW_CHILD_OOM_SCORE_ADJ: "0",
       // Compiled code would lie in /tmp, which is memory; starting is no slower without (measured).
       NODE_DISABLE_COMPILE_CACHE: "1",
       NO_COLOR: "1",

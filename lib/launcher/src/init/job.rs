@@ -18,6 +18,8 @@ pub struct Job {
 pub enum Purpose {
     /// It is the connection's answer as it is.
     Answer,
+    /// The same, of probes: they make connections that show no owner.
+    Probe,
     /// It is the digest of a program.
     Digest { owner: Owner, identity: Identity },
     /// It was given.

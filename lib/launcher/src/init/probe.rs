@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 use crate::child::{self, Stdio, Walls};
 use crate::error::errno_name;
 
+/// What stands in the place of a program's path where a probe dials. Nothing inside has it.
+pub const OWNER: &str = "/.nacre/probe";
+
 /// How long a dial may stay without a byte.
 const SILENCE: Duration = Duration::from_millis(700);
 

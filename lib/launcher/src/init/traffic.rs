@@ -83,7 +83,7 @@ impl Init {
         let job = &mut self.jobs[number];
         let connection = job.connection;
         let line = match std::mem::replace(&mut job.purpose, Purpose::Done) {
-            Purpose::Answer if !text.is_empty() => text,
+            Purpose::Answer | Purpose::Probe if !text.is_empty() => text,
             Purpose::Digest { owner, identity } if !text.is_empty() => {
                 self.digests.put(identity, text.clone());
                 owner.to_line(&text)
