@@ -19,7 +19,7 @@ export const auditRecordSchema = z.object({
   kind: z.enum(["dns", "connect", "close", "inference", "publish", "policy", "lost"]),
   /** `failed`: allowed, but nothing answered. */
   verdict: z.enum(["allow", "deny", "failed", "closed", "changed"]),
-  /** Of a denial: the same for the same host, port, program and layer, so that repeats are one thing to allow. */
+  /** Of a connection that was not made: the same for the same host, port, program and layer, so that repeats are one. */
   id: z.string().optional(),
   host: z.string().optional(),
   /** Absent for a name that was looked up: its port is not known then. */

@@ -44,8 +44,9 @@ export class Audit {
 
   /** Writes `event`, or counts it where it was just written. Never throws. */
   write(event: AuditEvent): void {
-    const full = event.verdict === "deny" ? { ...event, id: denialId(event) } : event;
-    if (full.verdict !== "deny" && full.kind !== "dns") {
+    // What keeps a connection from being made has a layer, and so an id that a person can name.
+    const full = event.layer === undefined ? event : { ...event, id: denialId(event) };
+    if (event.layer === undefined && full.kind !== "dns") {
       this.#append(full);
       return;
     }

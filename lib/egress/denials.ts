@@ -2,7 +2,7 @@ import fs from "node:fs";
 import { type AuditRecord, auditRecordSchema } from "./audit-record.ts";
 import { limits } from "./limits.ts";
 
-/** One thing that was refused, however often. */
+/** One thing that was refused, or allowed and not to be had (layer `upstream`), however often. */
 export interface Denial extends AuditRecord {
   readonly id: string;
   readonly count: number;
@@ -12,13 +12,13 @@ export interface Denial extends AuditRecord {
 }
 
 /**
- * What an audit file and its rotated predecessors refused, repeats summed, the latest last.
+ * What an audit file and its rotated predecessors say of connections that were not made, repeats summed, the latest last.
  * @param since milliseconds since the epoch
  */
 export function readDenials(file: string, since = 0): Denial[] {
   const found = new Map<string, Denial>();
   for (const record of readAudit(file)) {
-    if (record.verdict !== "deny" || record.id === undefined || Date.parse(record.time) < since) continue;
+    if (record.id === undefined || Date.parse(record.time) < since) continue;
     const known = found.get(record.id);
     found.delete(record.id);
     found.set(record.id, {

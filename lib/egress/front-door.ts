@@ -15,6 +15,7 @@ import type { Owners } from "./owners.ts";
 import type { AddressPool } from "./pool.ts";
 import { splice } from "./splice.ts";
 import type { Tunnels } from "./tunnels.ts";
+import { Unreachable } from "./unreachable.ts";
 import type { Upstreams } from "./upstreams.ts";
 
 /** What decides and carries a captured connection. */
@@ -181,7 +182,9 @@ export class FrontDoor {
   #fail(captured: Captured, who: Caller, error: unknown): void {
     const { agent, where } = captured;
     const reason = error instanceof NacreError ? error.message : `unexpected: ${String(error)}`;
-    this.#behind.audit.write({ kind: "connect", verdict: "failed", ...where, ...who, reason });
+    const unreachable = error instanceof Unreachable && !agent.destroyed;
+    const told = unreachable ? { layer: "upstream", fix: { text: error.hint ?? allowedOnly } } : {};
+    this.#behind.audit.write({ kind: "connect", verdict: "failed", ...where, ...who, reason, ...told });
     if (!agent.destroyed) agent.resetAndDestroy();
   }
 
@@ -197,6 +200,8 @@ export class FrontDoor {
     return where.host === address.text && decide(policy.current, {}, where).verdict === "deny";
   }
 }
+
+const allowedOnly = "it is allowed; look from this host whether it answers";
 
 const tooMany: Denied = {
   verdict: "deny",

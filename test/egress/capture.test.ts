@@ -1,4 +1,5 @@
 import fs from "node:fs";
+import { readDenials } from "../../lib/egress/denials.ts";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { clientHello } from "./hello.ts";
@@ -307,6 +308,10 @@ describe("what nobody answers", () => {
       host: "nowhere.example.com",
       reason: expect.stringContaining("ENOTFOUND") as string,
     });
+    // A person finds it beside what was refused.
+    expect(readDenials(egress.audit)).toMatchObject([
+      { host: "nowhere.example.com", layer: "upstream", id: failed?.id, fix: { text: expect.any(String) } },
+    ]);
   });
 
   test("a reset of the server is a reset of the agent", async () => {
