@@ -16,6 +16,7 @@ import { start } from "./start.ts";
 import { status } from "./status.ts";
 import { synth } from "./synth.ts";
 import { preview, refresh, up } from "./up.ts";
+import { workspace } from "./workspace.ts";
 
 /** Every command, in the order of `--help`. What a command needs is imported when it runs. */
 export const commands = (program: Command): Command[] => [
@@ -26,6 +27,7 @@ export const commands = (program: Command): Command[] => [
   refresh(),
   destroy(),
   forget(),
+  workspace(),
   synth(),
   status(),
   ask(),

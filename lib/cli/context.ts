@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parse } from "yaml";
 import { z } from "zod";
@@ -7,9 +7,9 @@ import { NacreError } from "../error.ts";
 
 /** Where a command works: which project, which environment, which blueprint. Nothing here is created. */
 export interface Context {
-  /** The folder of Pulumi.yaml, or the current one. */
+  /** The nearest folder with a Pulumi.yaml, else with a blueprint.yaml, else the current one. */
   readonly directory: string;
-  /** Pulumi's project name. */
+  /** Pulumi's project name; without a Pulumi.yaml, the folder's. */
   readonly project: string;
   /** The environment, which is a Pulumi stack. */
   readonly stack: string;
@@ -22,20 +22,29 @@ export interface StackOption {
   readonly stack?: string;
 }
 
-const fallbackProject = "nacre";
-
 export function contextOf(options: StackOption): Context {
-  const directory = projectDirectory(process.cwd());
   const stack = options.stack ?? process.env["NACRE_STACK"] ?? "dev";
-  if (directory === undefined) return { directory: process.cwd(), project: fallbackProject, stack };
+  const directory = nearestWith("Pulumi.yaml", process.cwd());
+  if (directory === undefined) {
+    const folder = nearestWith("blueprint.yaml", process.cwd()) ?? process.cwd();
+    // Two folders are two projects: neither takes the other's sandboxes down.
+    return {
+      directory: folder,
+      project:
+        basename(folder)
+          .replaceAll(/[^A-Za-z0-9_.-]+/g, "-")
+          .replace(/^[^A-Za-z0-9]+/, "") || "nacre",
+      stack,
+    };
+  }
   const { name, backend } = readProject(directory);
   return { directory, project: name, stack, ...(backend !== undefined && { backend }) };
 }
 
-function projectDirectory(from: string): string | undefined {
-  if (existsSync(join(from, "Pulumi.yaml"))) return from;
+function nearestWith(file: string, from: string): string | undefined {
+  if (existsSync(join(from, file))) return from;
   const parent = dirname(from);
-  return parent === from ? undefined : projectDirectory(parent);
+  return parent === from ? undefined : nearestWith(file, parent);
 }
 
 const projectSchema = z.object({ name: z.string(), backend: z.object({ url: z.string() }).optional() });

@@ -169,6 +169,12 @@ export const methods = {
   },
   "workspace.create": { body: z.strictObject({ spec: workspaceSchema }), result: done },
   "workspace.read": { body: byId, result: workspaceSchema.nullable() },
+  "workspace.list": {
+    body: z.strictObject({}),
+    result: z.array(
+      z.strictObject({ id: z.string(), project: z.string(), used: z.boolean(), data: z.string() }),
+    ),
+  },
   "workspace.delete": { body: byId, result: done },
   /** Finds what an interrupted create left, or starts it. Not becoming ready is a problem of the reading, no error. */
   "sandbox.create": { body: z.strictObject({ spec: sandboxSchema, values }), result: sandboxReadingSchema },

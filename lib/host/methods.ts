@@ -16,7 +16,7 @@ import { secretLacking, type Sandboxes } from "./sandboxes.ts";
 import type { Handlers } from "./server.ts";
 import { statusOf, unreadable } from "./status.ts";
 import { openThrowAway } from "./throwaway-sandbox.ts";
-import { createWorkspace, deleteWorkspace } from "./workspaces.ts";
+import { createWorkspace, deleteWorkspace, listWorkspaces } from "./workspaces.ts";
 
 export interface Daemon {
   readonly context: HostContext;
@@ -50,6 +50,7 @@ export function handlersOf({ context, sandboxes, machine, closing, shutdown }: D
       return {};
     },
     "workspace.read": async ({ id }) => (await readWorkspace(state, id))?.spec ?? null,
+    "workspace.list": () => listWorkspaces(state),
     "workspace.delete": async ({ id }) => {
       await deleteWorkspace(state, id);
       return {};

@@ -26,6 +26,21 @@ export async function createWorkspace(state: string, spec: HostWorkspace): Promi
   await syncFolder(paths.directory);
 }
 
+export async function listWorkspaces(state: string) {
+  const used = new Set<string>();
+  for (const id of await idsIn(state, "sandboxes")) {
+    const record = await readRecord(state, id);
+    if (record !== undefined) used.add(record.spec.workspace);
+  }
+  const ids = (await idsIn(state, "workspaces")).sort();
+  const found = await Promise.all(ids.map(async (id) => ({ id, record: await readWorkspace(state, id) })));
+  return found.flatMap(({ id, record }) =>
+    record === undefined
+      ? []
+      : [{ id, project: record.spec.project, used: used.has(id), data: workspacePaths(state, id).data }],
+  );
+}
+
 /** @throws NacreError `workspace_in_use` while a sandbox has it */
 export async function deleteWorkspace(state: string, id: string): Promise<void> {
   for (const sandbox of await idsIn(state, "sandboxes")) {
@@ -60,5 +75,5 @@ const inUse = (id: string, project: string): NacreError =>
     code: "name_in_use",
     subject: `workspace ${id}`,
     message: `belongs to project ${project} on this machine`,
-    hint: "choose another environment or agent name, or destroy that project's",
+    hint: `choose another environment or agent name, or destroy that project's; nacre workspace remove ${id} then removes its files`,
   });

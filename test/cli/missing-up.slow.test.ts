@@ -71,7 +71,7 @@ test("a name that another project has: up says whose it is; that one runs on unt
     expectError(second.nacre(["up"], elsewhere), {
       code: 1,
       subject: /dev\/assistant/,
-      reason: /belongs to project nacre on this machine/,
+      reason: /belongs to project project on this machine/,
       fix: /choose another environment or agent name/,
     });
     await sleep(200);

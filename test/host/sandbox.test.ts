@@ -35,6 +35,9 @@ describe.each(users)("as %s", (user) => {
   test("the workspace outlives the sandbox, and goes when it is asked for", async () => {
     const host = machine(user);
     await host.create(spec());
+    const data = join(host.state, "workspaces/dev--assistant/data");
+    const listed = (used: boolean) => [{ id, project: "test", used, data }];
+    expect(await host.call("workspace.list", {})).toEqual(listed(true));
     expect(await host.run(id, shell("echo kept > note; id -u; pwd"))).toMatchObject({
       code: 0,
       stdout: "1000\n/sandbox\n",
@@ -45,7 +48,9 @@ describe.each(users)("as %s", (user) => {
     await host.create(spec());
     expect((await host.run(id, shell("cat note"))).stdout).toBe("kept\n");
     await host.call("sandbox.delete", { id });
+    expect(await host.call("workspace.list", {})).toEqual(listed(false));
     await host.call("workspace.delete", { id });
+    expect(await host.call("workspace.list", {})).toEqual([]);
     expect(await host.call("workspace.read", { id })).toBeNull();
   });
 
