@@ -23,7 +23,13 @@ const pure = ["policy", "blueprint", "constructs", "synth"];
 const zones = folders.map((target) => ({
   target: `./lib/${target}`,
   from: "./lib",
-  except: [`./${target}`, "./error.ts", "./version.ts", ...layers[target].map((name) => `./${name}`)],
+  except: [
+    `./${target}`,
+    "./error.ts",
+    "./needs-node.ts",
+    "./version.ts",
+    ...layers[target].map((name) => `./${name}`),
+  ],
   message: `lib/${target} may import ${layers[target].map((name) => `lib/${name}`).join(", ") || "no other folder"}`,
 }));
 

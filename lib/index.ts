@@ -1,4 +1,5 @@
 /** The public surface: what a team's repository imports. */
+import "./needs-node.ts";
 export * from "./constructs/index.ts";
 export { NacreError, type ErrorParts } from "./error.ts";
 export {

@@ -38,7 +38,14 @@ async function open(context: Context, program: () => Promise<unknown>): Promise<
   });
 }
 
-function engineProgress({ message, done, total, unit }: EngineProgress): void {
+/** Milliseconds between two lines of one step; a build has thousands. */
+const pace = 3000;
+let last = { step: "", at: 0 };
+
+function engineProgress({ step, message, done, total, unit }: EngineProgress): void {
+  const now = Date.now();
+  if (step === last.step && now - last.at < pace && done !== total) return;
+  last = { step, at: now };
   const count = (value: number): string => (unit === "bytes" ? bytes(value) : String(value));
   const far =
     done === undefined ? "" : ` (${count(done)}${total === undefined ? "" : ` of ${count(total)}`})`;

@@ -1,4 +1,5 @@
 /** Nacre in a Pulumi program. */
+import "../needs-node.ts";
 export { deployHost, HostEnvironment } from "./host.ts";
 export {
   Machine,

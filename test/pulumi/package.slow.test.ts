@@ -119,6 +119,14 @@ test("the program is checked against the package's own types", async () => {
   await run(process.execPath, [tsc, ...flags, "main.ts"], { cwd: team });
 }, 180_000);
 
+test("an older Node is told what it lacks", async () => {
+  const old = `Object.defineProperty(process, "versions", { value: { ...process.versions, node: "20.1.0" } });
+await import("nacre").catch(({ message, hint }) => console.log(message, hint));`;
+  const said = await run(process.execPath, ["--input-type=module", "-e", old], { cwd: team });
+  expect(said).toContain("needs 24");
+  expect(said).toContain("PATH=$PWD/node_modules/.bin:$PATH");
+});
+
 test("pulumi up brings the sandbox up, is then a no-op, and destroy takes it down", async () => {
   await pulumi("stack", "init", "dev", "--secrets-provider", "passphrase");
   expect(await pulumi("preview")).toMatch(/\+ 5 to create/);
