@@ -127,6 +127,31 @@ describe.each(users)("as %s", (user) => {
     const count = Number((await host.run(id, shell("wc -l < starts"))).stdout);
     expect(count).toBeLessThanOrEqual(host.record(id).generation);
   });
+
+  test("a changed wall whose generation cannot start: none runs, also after kill -9, and the next change mends it", async () => {
+    const { host, description } = await running(user);
+    await host.run(id, shell("echo kept > note"));
+    const before = host.record(id).init;
+    // Landlock adds rights up: this wall cannot be built.
+    const broken = { ...description, files: { readOnly: ["/sandbox/x"], readWrite: ["/sandbox", "/tmp"] } };
+    const failed = { running: false, problems: [expect.stringContaining("cannot be read-only")] };
+    expect(await host.call("sandbox.update", { spec: broken })).toMatchObject(failed);
+    expect(before !== null && isAlive(before)).toBe(false);
+    expect(initsOf(host)).toBe(0);
+    await host.kill(await host.daemonPid());
+    expect(await host.call("sandbox.read", { id })).toMatchObject(failed);
+    expect(initsOf(host)).toBe(0);
+    const restart = host.call("sandbox.update", { spec: description }).catch(() => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await host.kill(await host.daemonPid()).catch(() => undefined);
+    await restart;
+    expect(await host.call("sandbox.update", { spec: description })).toMatchObject({
+      running: true,
+      problems: [],
+    });
+    expect(initsOf(host)).toBe(1);
+    expect((await host.run(id, shell("cat note"))).stdout).toBe("kept\n");
+  });
 });
 
 function isGone(pid: number): boolean {
