@@ -104,9 +104,8 @@ impl Comparison {
         };
         match &lower {
             None => {
-                if let Some(folder) = &views.lower
-                    && changed(&fstat(folder)?) > self.since
-                {
+                let folder = views.lower.as_ref().map(fstat).transpose()?;
+                if folder.is_some_and(|stat| changed(&stat) > self.since) {
                     let reason = "its folder was changed outside: whether it was there before cannot be told";
                     self.conflict(path, reason);
                     return Ok(());
@@ -174,11 +173,12 @@ impl Comparison {
             executable: kind == Kind::File && merged.st_mode & 0o100 != 0,
             size: merged.st_size as u64,
         };
-        if let (Some(before), Some(lower)) = (&before, &views.lower)
-            && before.kind == kind
-            && (kind == Kind::Symlink || (before.mode & 0o100 != 0) == after.executable)
-            && before.size == after.size
-        {
+        let alike = before.as_ref().is_some_and(|before| {
+            before.kind == kind
+                && (kind == Kind::Symlink || (before.mode & 0o100 != 0) == after.executable)
+                && before.size == after.size
+        });
+        if let (true, Some(lower)) = (alike, &views.lower) {
             match same(&views.merged, lower, name, kind) {
                 Ok(true) => return Ok(()),
                 Ok(false) => {}
