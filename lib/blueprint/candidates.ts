@@ -22,6 +22,7 @@ export function candidates(input: unknown): readonly unknown[] {
     all.push(`${time}${long.toLowerCase().replace("milli", "ms")}`);
   const [, major, minor = "0", patch = "0"] = /^v?(\d+)(?:\.(\d+))?(?:\.(\d+))?$/.exec(text) ?? [];
   if (major !== undefined) all.push(`${major}.${minor}.${patch}`);
+  if (/^https?:\/\//.test(text) && URL.canParse(text)) all.push(new URL(text).host);
   all.push(text.toLowerCase(), slug(text), normalised(text), normalised(`/sandbox/${text}`), [text]);
   return all;
 }

@@ -1,51 +1,89 @@
-import { mkdir, readFile, realpath } from "node:fs/promises";
+import { mkdir, realpath } from "node:fs/promises";
 import { dirname } from "node:path";
 import { isMap, isSeq, parseDocument, type Document } from "yaml";
-import { grantEntrySchema, isBlank, readOperator, secretSchema, type SecretEntry } from "./operator.ts";
-import { isCode, writeAtomic } from "./state.ts";
+import { renderPath } from "../blueprint/index.ts";
+import { NacreError } from "../error.ts";
+import {
+  type grantEntrySchema,
+  isBlank,
+  ownText,
+  parseOperator,
+  readOperator,
+  secretFindings,
+  type SecretEntry,
+} from "./operator.ts";
+import { writeAtomic } from "./state.ts";
 import type { z } from "zod";
 
 /** Writes entries into the operator's file. Comments and order of what is there stay; the file is 0600. */
 
-export function setSecret(path: string, name: string, entry: SecretEntry): Promise<void> {
-  return edit(path, (document) => {
-    document.setIn(["secrets", name], document.createNode(secretSchema.parse(entry), { flow: true }));
+/** @throws NacreError `usage_secret`: the name or the entry is not what the file may hold */
+export async function setSecret(path: string, name: string, entry: SecretEntry): Promise<void> {
+  const [wrong] = secretFindings(name, entry);
+  if (wrong !== undefined)
+    throw new NacreError({
+      code: "usage_secret",
+      subject: `secret ${JSON.stringify(name)}`,
+      message: [renderPath(wrong.path.slice(2)), wrong.reason].filter((part) => part !== "").join(": "),
+      hint: wrong.fix,
+    });
+  await edit(path, (document) => {
+    document.setIn(["secrets", name], document.createNode(entry, { flow: true }));
+    return true;
   });
 }
 
 /** Whether there was one. */
 export async function removeSecret(path: string, name: string): Promise<boolean> {
-  const { secrets } = await readOperator(path);
-  if (!Object.hasOwn(secrets, name)) return false;
-  await edit(path, (document) => document.deleteIn(["secrets", name]));
-  return true;
+  let there = false;
+  await edit(path, (document) => {
+    there = document.hasIn(["secrets", name]);
+    if (there) document.deleteIn(["secrets", name]);
+    return there;
+  });
+  return there;
 }
 
 /** Nothing happens when the very same grant is there. */
-export async function addGrant(path: string, grant: z.infer<typeof grantEntrySchema>): Promise<void> {
+export async function addGrant(
+  path: string,
+  { host, cidr, port }: z.infer<typeof grantEntrySchema>,
+): Promise<void> {
   const { grants } = await readOperator(path);
-  const { host, cidr, port } = grantEntrySchema.parse(grant);
   if (grants.some((found) => found.host === host && found.cidr === cidr && found.port === port)) return;
   await edit(path, (document) => {
     const node = document.createNode({ host, cidr, port }, { flow: true });
     if (isSeq(document.get("grants"))) document.addIn(["grants"], node);
     else document.set("grants", document.createNode([node]));
+    return true;
   });
 }
 
-async function edit(path: string, change: (document: Document) => void): Promise<void> {
-  await readOperator(path); // What is there must be right before it is changed.
-  const text = await readFile(path, "utf8").catch((error: unknown) => {
-    if (isCode(error, "ENOENT", "ENOTDIR")) return "";
-    throw error;
-  });
+/**
+ * Writes what `change` made, where it made something and all of the result is right. So an entry that is wrong can be
+ * taken out or replaced; what was wrong before and still is, is said at its own line.
+ */
+async function edit(path: string, change: (document: Document) => boolean): Promise<void> {
+  const text = (await ownText(path)) ?? "";
   const document: Document = parseDocument(text);
+  if (document.errors.length > 0) parseOperator(text, path);
   if (isBlank(text)) document.contents = document.createNode({});
   if (isMap(document.contents)) document.contents.flow = false;
-  change(document);
+  else parseOperator(text, path);
+  const changed = ((): string | undefined => {
+    try {
+      const isChanged = change(document);
+      const result = document.toString({ lineWidth: 110 });
+      parseOperator(result, path);
+      return isChanged ? result : undefined;
+    } catch (error) {
+      parseOperator(text, path);
+      throw error;
+    }
+  })();
+  if (changed === undefined) return;
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   // A link into somebody's folder of settings stays a link.
   const target = await realpath(path).catch(() => path);
-  await writeAtomic(target, document.toString({ lineWidth: 110 }));
-  await readOperator(path);
+  await writeAtomic(target, changed);
 }

@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { z } from "zod";
-import { nameSchema, readText, type Finding } from "../blueprint/index.ts";
+import { findings, nameSchema, readText, type Finding } from "../blueprint/index.ts";
 import { NacreError } from "../error.ts";
 import { hostName } from "../policy/host-name.ts";
 import { parseAddress } from "../policy/address.ts";
@@ -105,11 +105,23 @@ export interface Operator {
 export async function readOperator(path: string): Promise<Operator> {
   const text = await ownText(path);
   if (text === undefined) return { file: path, exists: false, secrets: {}, grants: [], signers: [] };
+  return parseOperator(text, path);
+}
+
+/** The same of a text that is not in the file yet. @throws NacreError `invalid_file` */
+export function parseOperator(text: string, path: string): Operator {
   // A file of comments alone is what `nacre init` may leave: nothing is mapped.
   const parsed = isBlank(text) ? {} : readText(operatorSchema, text, path, misfits);
   const { secrets = {}, grants = [], signers = [] } = parsed;
   return { file: path, exists: true, secrets, grants, signers };
 }
+
+/** What is wrong with one entry that is not written yet. */
+export const secretFindings = (name: string, entry: SecretEntry): readonly Finding[] => {
+  const operator = { secrets: { [name]: entry } };
+  const found = findings(operatorSchema, operator);
+  return found.length > 0 ? found : misfits(operator);
+};
 
 /** Reads the file again only when it is another; for a daemon, which asks often. */
 export function operatorReader(path: string): () => Promise<Operator> {
@@ -151,7 +163,7 @@ function misfits(operator: z.infer<typeof operatorSchema>): Finding[] {
 }
 
 /** The text of a file that nobody else may write: who can change it decides where keys go. */
-async function ownText(path: string): Promise<string | undefined> {
+export async function ownText(path: string): Promise<string | undefined> {
   let file;
   try {
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);

@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { readOperator } from "../../lib/host/operator.ts";
@@ -102,6 +102,43 @@ grants:
   expect(await removeSecret(path, "one")).toBe(true);
   expect(await removeSecret(path, "one")).toBe(false);
   expect(Object.keys((await readOperator(path)).secrets)).toEqual(["two"]);
+});
+
+test.each([
+  ["bad name", { env: "A", for: ["a.example"], use: ["a/b"] }, "must be lower-case letters"],
+  ["key", { env: "A", for: ["https://evil.example"], use: ["a/b"] }, "for[0]: must be a host without"],
+  ["key", { env: "A", for: ["a.example"], use: ["assistant"] }, "use[0]: must be an environment"],
+  ["key", { env: "A", file: "b", for: ["a.example"], use: ["a/b"] }, "has 2 sources"],
+])("an entry that is wrong, %s %j, is an error before anything is written", async (name, entry, reason) => {
+  const path = join(temporaryFolder(), "host.yaml");
+  await expect(setSecret(path, name, entry)).rejects.toMatchObject({
+    code: "usage_secret",
+    subject: expect.stringContaining(name),
+    message: expect.stringContaining(reason),
+    hint: expect.any(String),
+  });
+  expect(existsSync(path)).toBe(false);
+});
+
+test("an entry that is wrong can be taken out or replaced; beside another one, the file stays as it is", async () => {
+  const good = "good: { env: A, for: [ a.example ], use: [ a/b ] }";
+  const path = written(`secrets:\n  bad name: { env: A }\n  ${good}\n`);
+  expect(await removeSecret(path, "bad name")).toBe(true);
+  expect(readFileSync(path, "utf8")).toBe(`secrets:\n  ${good}\n`);
+
+  const replaced = written("secrets:\n  key: { fil: a }\n");
+  await setSecret(replaced, "key", { env: "A", for: ["a.example"], use: ["a/b"] });
+  expect((await readOperator(replaced)).secrets["key"]).toMatchObject({ env: "A" });
+
+  const two = "secrets:\n  one two: { env: A }\n  three four: { env: A }\n";
+  const broken = written(two);
+  await expect(removeSecret(broken, "one two")).rejects.toMatchObject({
+    subject: expect.stringMatching(/host\.yaml:2:3$/),
+  });
+  await expect(removeSecret(broken, "none")).rejects.toMatchObject({ code: "invalid_file" });
+  expect(readFileSync(broken, "utf8")).toBe(two);
+  const text = written("[\n");
+  await expect(removeSecret(text, "none")).rejects.toMatchObject({ code: "invalid_file" });
 });
 
 test("makes the file, and its folder, where there is none", async () => {
