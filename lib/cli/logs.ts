@@ -1,5 +1,6 @@
 import { open, stat, type FileHandle } from "node:fs/promises";
 import { Command } from "commander";
+import { NacreError } from "../error.ts";
 import { contextOf, sandboxId, type StackOption } from "./context.ts";
 import { plain } from "./output.ts";
 
@@ -18,11 +19,22 @@ export function logs(): Command {
     .option("-n, --lines <count>", "the last ones", "100")
     .addHelpText("after", "\nExamples:\n  $ nacre logs assistant\n  $ nacre logs -f -n 0 assistant")
     .action(async (name: string, options: LogsOptions) => {
+      const lines = countOf(options.lines);
       const { connect } = await import("./daemon.ts");
       const daemon = await connect();
       const { path } = await daemon.call("logs", { id: sandboxId(contextOf(options), name) });
-      await show(path, Number(options.lines), options.follow === true);
+      await show(path, lines, options.follow === true);
     });
+}
+
+function countOf(text: string): number {
+  if (/^[0-9]{1,9}$/.test(text)) return Number(text);
+  throw new NacreError({
+    code: "usage_lines",
+    subject: text,
+    message: "is no count of lines",
+    hint: "write a number: -n 20",
+  });
 }
 
 const chunk = 64 * 1024;

@@ -1,7 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { NacreError } from "../error.ts";
 import { version } from "../version.ts";
-import { explain, note, printJson } from "./output.ts";
+import { endWithReaders, explain, note, printJson } from "./output.ts";
 import { commands } from "./commands.ts";
 
 /** `nacre`. Exit codes: 0 done, 1 failed, 2 bad use, 3 drift or a widened capability found, 124 wait timed out. */
@@ -11,15 +11,17 @@ const program = new Command("nacre")
   .showHelpAfterError("(nacre COMMAND --help shows examples)")
   .exitOverride();
 
-for (const command of commands(program)) program.addCommand(adopt(command));
+for (const command of commands(program)) program.addCommand(adopt(command, "nacre"));
 
 /** Sub-commands must throw too, where commander would end the process by itself. */
-function adopt(command: Command): Command {
-  command.exitOverride().showHelpAfterError(`(nacre ${command.name()} --help shows examples)`);
-  command.commands.forEach(adopt);
+function adopt(command: Command, parent: string): Command {
+  const name = `${parent} ${command.name()}`;
+  command.exitOverride().showHelpAfterError(`(${name} --help shows examples)`);
+  for (const inner of command.commands) adopt(inner, name);
   return command;
 }
 
+endWithReaders();
 try {
   await program.parseAsync();
 } catch (error) {

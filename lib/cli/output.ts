@@ -43,6 +43,18 @@ export function note(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
+/**
+ * A reader of the output that has enough (`| head -1`) ends the command, as SIGPIPE would. One of the notes does not:
+ * what is under way goes on.
+ */
+export function endWithReaders(): void {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit();
+    throw error;
+  });
+  process.stderr.on("error", () => undefined);
+}
+
 /** The error as a person reads it: the thing, the reason, the fix. */
 export function explain(error: unknown): string {
   if (error instanceof NacreError) {

@@ -46,6 +46,7 @@ export function secret(): Command {
   const list = new Command("list")
     .description("list the mapped names, their sources and hosts; no values")
     .option("--json", "as JSON")
+    .addHelpText("after", "\nExample:\n  $ nacre secret list")
     .action(async (options: { readonly json?: boolean }) => {
       const { operatorFile } = await import("../host/paths.ts");
       const { readOperator } = await import("../host/operator.ts");
@@ -73,6 +74,7 @@ export function secret(): Command {
   const remove = new Command("remove")
     .description("forget what a name means; the source itself stays")
     .argument("<name>")
+    .addHelpText("after", "\nExample:\n  $ nacre secret remove nvidia")
     .action(async (name: string) => {
       const { operatorFile } = await import("../host/paths.ts");
       const { removeSecret } = await import("../host/operator-edit.ts");
@@ -89,6 +91,10 @@ export function secret(): Command {
     });
   return new Command("secret")
     .description("say what a credential's name means on this machine")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ nacre secret set nvidia --env NVIDIA_API_KEY --for integrate.api.nvidia.com --use dev/assistant\n  $ nacre secret list\n  $ nacre secret remove nvidia",
+    )
     .addCommand(set)
     .addCommand(list)
     .addCommand(remove);

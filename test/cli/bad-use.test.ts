@@ -1,0 +1,50 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { checkout, expectError, listing, place } from "./missing-run.ts";
+
+const secret = ["--env", "KEY", "--for", "a.example", "--use", "dev/assistant"];
+
+test("a secret that may not be is refused before it is written, and the next command works", () => {
+  const { base, nacre } = place();
+  expectError(nacre(["secret", "set", "bad name", ...secret]), {
+    code: 2,
+    subject: /error: secret "bad name"/,
+    reason: /lower-case/,
+    fix: /fix: write bad-name/,
+  });
+  expectError(nacre(["secret", "set", "key", ...secret, "--for", "https://evil.example"]), {
+    code: 2,
+    subject: /error: secret "key"/,
+    reason: /for\[1\]: must be a host/,
+    fix: /fix: write evil\.example/,
+  });
+  expect(listing(join(base, "config"))).toEqual([]);
+  expect(nacre(["secret", "set", "key", ...secret])).toMatchObject({ code: 0 });
+  expect(readFileSync(join(base, "config/nacre/host.yaml"), "utf8")).toContain("key: { env: KEY");
+  expect(nacre(["secret", "remove", "key"])).toMatchObject({ code: 0 });
+});
+
+test("a missing option names the help of that very sub-command", () => {
+  expect(place().nacre(["secret", "set", "key"]).err).toContain("(nacre secret set --help shows examples)");
+});
+
+test.each(["abc", "-5", "1.5", ""])("logs of %j lines are refused", (count) => {
+  const { state, nacre } = place();
+  const ran = nacre(["logs", "assistant", "-n", count]);
+  expectError(ran, { code: 2, subject: /error: /, reason: /no count of lines/, fix: /fix: .*-n 20/ });
+  expect(listing(state)).toEqual([]);
+});
+
+test("a reader that has enough ends the command, without a stack", async () => {
+  const child = spawn(process.execPath, [join(checkout, "lib/cli/main.ts"), "reference", "blueprint"], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let err = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (err += text));
+  child.stdout.destroy();
+  const [code] = (await once(child, "close")) as [number];
+  expect({ code, err }).toEqual({ code: 0, err: "" });
+});
