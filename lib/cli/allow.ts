@@ -1,7 +1,9 @@
 import { Command } from "commander";
 import { NacreError } from "../error.ts";
+import type { BodyOf } from "../host/api.ts";
 import type { Client } from "../host/client.ts";
 import { blueprintFile, contextOf, sandboxId, type Context, type StackOption } from "./context.ts";
+import type { Named } from "./destination.ts";
 import { note, plain, printJson } from "./output.ts";
 
 interface AllowOptions extends StackOption {
@@ -10,6 +12,7 @@ interface AllowOptions extends StackOption {
   readonly binary?: string;
   readonly yes?: boolean;
   readonly write?: string | true;
+  readonly remove?: boolean;
 }
 
 /** `nacre allow SANDBOX DENIAL|HOST[:PORT]`: a rule above the base policy, live, that expires. */
@@ -19,39 +22,102 @@ export function allow(): Command {
     .argument("<sandbox>")
     .argument("<what>", "the id of a denial (nacre denials), or HOST[:PORT]; 443 without a port")
     .option("-s, --stack <name>", "the environment")
-    .option("--for <duration>", "how long", "1h")
+    .option("--for <duration>", "how long, at most 30d", "1h")
     .option("--binary <path>", "only for this executable")
     .option("--write [file]", "also write the rule into the YAML blueprint")
+    .option("--remove", "take it back; of a HOST without a port, at every port")
     .option("-y, --yes", "do not ask")
     .option("--json", "as JSON")
     .addHelpText(
       "after",
-      "\nThe address guard stays: an allowed name that answers from a private address is still refused.\n\nExamples:\n  $ nacre allow assistant d-42\n  $ nacre allow assistant api.example.com --for 30m --binary /usr/bin/curl",
+      "\nThe address guard stays: an allowed name that answers from a private address is still refused.\n\nExamples:\n  $ nacre allow assistant 843e99dc\n  $ nacre allow assistant api.example.com --for 30m --binary /usr/bin/curl\n  $ nacre allow assistant --remove api.example.com",
     )
     .action(async (name: string, what: string, options: AllowOptions) => {
-      const { connect } = await import("./daemon.ts");
-      const { seconds } = await import("./times.ts");
+      const { named } = await import("./destination.ts");
       const context = contextOf(options);
       const id = sandboxId(context, name);
-      const daemon = await connect();
-      const destination = destinationOf(what, options.binary);
-      if (options.yes !== true && options.json !== true) {
-        const { confirm } = await import("./confirm.ts");
-        const shown =
-          "denial" in destination
-            ? await denied(daemon, id, destination.denial)
-            : `${destination.host}:${destination.port}`;
-        if (!(await confirm(`let ${id} reach ${plain(shown)} for ${options.for}?`))) return;
-      }
-      const write = await writerFor(context, id, options.write);
-      const result = await daemon.call("allow", { id, what: destination, seconds: seconds(options.for) });
-      if (write !== undefined) note(`written into ${await write(result.allow)}`);
-      if (options.json === true) printJson(result);
-      else
-        note(
-          `${id} may reach ${plain(result.allow.host)}:${result.allow.port} until ${new Date(result.allow.until).toISOString()} (revision ${result.revision}, enforced after ${result.enforcedMs.toFixed(0)} ms)`,
-        );
+      if (options.remove === true) await takeBack(id, named(what), options);
+      else await open(context, id, named(what), options);
     });
+}
+
+async function open(context: Context, id: string, what: Named, options: AllowOptions): Promise<void> {
+  const { connect } = await import("./daemon.ts");
+  const seconds = await secondsOf(options.for);
+  const daemon = await connect();
+  const meant = await openedBy(daemon, id, what, options.binary);
+  if (options.yes !== true && options.json !== true) {
+    const { confirmed } = await import("./confirm.ts");
+    const { host, port, binary } = meant.shown;
+    const program = binary === undefined ? "" : ` from ${plain(binary)}`;
+    if (!(await confirmed(`let ${id} reach ${plain(host)}:${port}${program} for ${options.for}?`))) return;
+  }
+  const write = await writerFor(context, id, options.write);
+  const result = await daemon.call("allow", { id, what: meant.what, seconds });
+  if (write !== undefined) note(`written into ${await write(result.allow)}`);
+  if (options.json === true) printJson(result);
+  else
+    note(
+      `${id} may reach ${plain(result.allow.host)}:${result.allow.port} until ${new Date(result.allow.until).toISOString()} (revision ${result.revision}, enforced after ${result.enforcedMs.toFixed(0)} ms)`,
+    );
+}
+
+async function takeBack(id: string, what: Named, options: AllowOptions): Promise<void> {
+  const { connect } = await import("./daemon.ts");
+  const result = await (await connect()).call("disallow", { id, what });
+  if (options.json === true) printJson(result);
+  else
+    for (const { host, port } of result.ended)
+      note(
+        `${id}: ${plain(host)}:${port} is not allowed any more (revision ${result.revision}, enforced after ${result.enforcedMs.toFixed(0)} ms)`,
+      );
+}
+
+async function secondsOf(duration: string): Promise<number> {
+  const { seconds } = await import("./times.ts");
+  const { longestAllow } = await import("../host/api.ts");
+  const found = seconds(duration);
+  if (found <= longestAllow) return found;
+  throw new NacreError({
+    code: "usage_duration",
+    subject: duration,
+    message: "is longer than 30d, the longest that something is allowed live",
+    hint: "what is to stay belongs into the blueprint: --write puts it there",
+  });
+}
+
+/** What is to be opened, as the daemon is asked for it and as a person is. */
+interface Opened {
+  readonly what: BodyOf<"allow">["what"];
+  readonly shown: { readonly host: string; readonly port: number; readonly binary?: string | undefined };
+}
+
+async function openedBy(
+  daemon: Client,
+  id: string,
+  what: Named,
+  binary: string | undefined,
+): Promise<Opened> {
+  if ("host" in what) {
+    const open = { host: what.host, port: what.port ?? 443, ...(binary === undefined ? {} : { binary }) };
+    return { what: open, shown: open };
+  }
+  const denial = (await daemon.call("denials", { id })).find((one) => one.id === what.id);
+  if (denial === undefined)
+    throw new NacreError({
+      code: "denial_unknown",
+      subject: what.id,
+      message: `${id} has no such denial`,
+      hint: `nacre denials ${id} lists them`,
+    });
+  if (denial.allow === null)
+    throw new NacreError({
+      code: "denial_not_allowable",
+      subject: `denial ${what.id}`,
+      message: `a rule would not open it: ${denial.reason}`,
+      hint: denial.fix,
+    });
+  return { what: { denial: what.id }, shown: denial.allow };
 }
 
 /** Before anything is allowed: a blueprint that cannot be written into is an error first. */
@@ -59,32 +125,4 @@ async function writerFor(context: Context, id: string, write: string | true | un
   if (write === undefined) return undefined;
   const { ruleWriter } = await import("./write-rule.ts");
   return ruleWriter(blueprintFile(context, write === true ? undefined : write), id);
-}
-
-type Destination = { denial: string } | { host: string; port: number; binary?: string };
-
-function destinationOf(what: string, binary: string | undefined): Destination {
-  if (!what.includes(".") && !what.includes(":")) return { denial: what };
-  const match = /^(.+?)(?::([0-9]{1,5}))?$/.exec(what);
-  const port = Number(match?.[2] ?? 443);
-  if (match?.[1] === undefined || port < 1 || port > 65535)
-    throw new NacreError({
-      code: "usage_destination",
-      subject: what,
-      message: "is no host and port",
-      hint: "write HOST or HOST:PORT: api.example.com:443",
-    });
-  return { host: match[1], port, ...(binary === undefined ? {} : { binary }) };
-}
-
-async function denied(daemon: Client, id: string, denial: string): Promise<string> {
-  const found = (await daemon.call("denials", { id })).find((one) => one.id === denial);
-  if (found === undefined)
-    throw new NacreError({
-      code: "denial_unknown",
-      subject: denial,
-      message: `${id} has no such denial`,
-      hint: `nacre denials ${id} lists them`,
-    });
-  return `${found.host}:${found.port ?? "?"}${found.binary === null ? "" : ` from ${found.binary}`}`;
 }

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import type { Block } from "../egress/protocol.ts";
 import { NacreError } from "../error.ts";
 import { contextOf, sandboxId, type StackOption } from "./context.ts";
 import { note, plain, printJson } from "./output.ts";
@@ -18,7 +19,7 @@ export const block = (): Command =>
     "\nExamples:\n  $ nacre block assistant api.example.com\n  $ nacre block assistant --all      # inference too",
   );
 
-/** `nacre unblock`: ends a block, and an `allow` of the same host. */
+/** `nacre unblock`: ends a block. */
 export const unblock = (): Command =>
   command("unblock", "end a block").addHelpText("after", "\nExample:\n  $ nacre unblock assistant --all");
 
@@ -39,14 +40,22 @@ function command(verb: "block" | "unblock", description: string): Command {
           hint: `nacre ${verb} ${name} HOST`,
         });
       const { connect } = await import("./daemon.ts");
+      const { hostOf } = await import("./destination.ts");
+      const what = host === undefined ? { all: true as const } : { host: hostOf(host) };
       const daemon = await connect();
       const id = sandboxId(contextOf(options), name);
-      const what = host === undefined ? { all: true as const } : { host };
       const result = await daemon.call(verb, { id, what });
       if (options.json === true) printJson(result);
-      else
+      else {
+        const done = "ended" in result && !result.ended ? wasNot(result.blocks) : `${verb}ed`;
         note(
-          `${id}: ${host === undefined ? "everything" : plain(host)} ${verb}ed (revision ${result.revision}, enforced after ${result.enforcedMs.toFixed(0)} ms)`,
+          `${id}: ${named(what)} ${done} (revision ${result.revision}, enforced after ${result.enforcedMs.toFixed(0)} ms)`,
         );
+      }
     });
 }
+
+const wasNot = (left: readonly Block[]): string =>
+  `was not blocked; ${left.length === 0 ? "nothing is" : `blocked: ${left.map(named).join(", ")}`}`;
+
+const named = (block: Block): string => ("all" in block ? "everything" : plain(block.host));

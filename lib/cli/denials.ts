@@ -18,7 +18,7 @@ export function denials(): Command {
     .option("--json", "as JSON")
     .addHelpText(
       "after",
-      "\nExamples:\n  $ nacre denials assistant\n  $ nacre allow assistant d-42 --for 30m",
+      "\nExamples:\n  $ nacre denials assistant\n  $ nacre allow assistant 843e99dc --for 30m",
     )
     .action(async (name: string, options: DenialsOptions) => {
       const { connect } = await import("./daemon.ts");
@@ -46,6 +46,6 @@ function show(found: readonly Denial[]): void {
       ]),
     ),
   );
-  const last = found.at(-1);
-  if (last !== undefined) note(`\nfix for ${plain(last.id)}: ${plain(last.fix)}`);
+  note("");
+  for (const { id, fix } of found) note(`fix for ${plain(id)}: ${plain(fix)}`);
 }

@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { NacreError } from "../error.ts";
 import { findKit } from "../host/kits/kit-folder.ts";
+import { grantHint } from "../host/operator.ts";
+import { operatorFile } from "../host/paths.ts";
 import { classOf } from "../policy/address-class.ts";
 import type { Grant } from "../egress/protocol.ts";
 import type { KernelOffer } from "../host/launch-spec.ts";
@@ -160,7 +162,7 @@ export async function networkFinding(
     name,
     found: `${inward.join(", ")}: not a public address`,
     verdict: "warning",
-    fix: `if that is your network, add to host.yaml: grants: [${grants.map(({ cidr }) => `{ host: ${host}, cidr: ${cidr}, port: ${port} }`).join(", ")}]`,
+    fix: grantHint(grants, operatorFile()),
     grants,
   };
 }

@@ -134,7 +134,10 @@ export const denialSchema = z.strictObject({
   rule: z.string().nullable(),
   layer: z.string(),
   reason: z.string(),
+  /** As a person can carry it out: a command, or what to write where. */
   fix: z.string(),
+  /** What an `allow` of it would open; null where a rule would not help. */
+  allow: z.strictObject({ host: z.string(), port: z.int(), binary: z.string().optional() }).nullable(),
 });
 export type Denial = z.infer<typeof denialSchema>;
 
@@ -154,6 +157,9 @@ export const runSchema = z.strictObject({
   folder: z.string().startsWith("/").optional(),
   values,
 });
+
+/** How many seconds an `allow` may last: what is to last longer belongs into the blueprint. */
+export const longestAllow = 30 * 86_400;
 
 export const methods = {
   hello: {
@@ -209,17 +215,34 @@ export const methods = {
           binary: z.string().min(1).optional(),
         }),
       ]),
-      seconds: z.number().positive().default(3600),
+      seconds: z.number().positive().max(longestAllow).default(3600),
     }),
     result: z.strictObject({ allow: allowSchema, revision: z.int(), enforcedMs: z.number() }),
+  },
+  /** Takes allows back before they expire: by their own id or their denial's, or all of a host (at one port). */
+  disallow: {
+    body: z.strictObject({
+      id,
+      what: z.union([
+        z.strictObject({ id: z.string().min(1) }),
+        z.strictObject({ host: z.string().min(1), port: z.int().min(1).max(65535).optional() }),
+      ]),
+    }),
+    result: z.strictObject({ ended: z.array(allowSchema), revision: z.int(), enforcedMs: z.number() }),
   },
   block: {
     body: z.strictObject({ id, what: blockSchema }),
     result: z.strictObject({ revision: z.int(), enforcedMs: z.number() }),
   },
+  /** `blocks`: those that are left. */
   unblock: {
     body: z.strictObject({ id, what: blockSchema }),
-    result: z.strictObject({ revision: z.int(), enforcedMs: z.number() }),
+    result: z.strictObject({
+      ended: z.boolean(),
+      blocks: z.array(blockSchema),
+      revision: z.int(),
+      enforcedMs: z.number(),
+    }),
   },
   /** Installs what lacks; of what is installed, size, mode and change time are compared. */
   "kit.ensure": {

@@ -3,13 +3,23 @@ import { readDenials, type Denial as Recorded } from "../egress/denials.ts";
 import { NacreError } from "../error.ts";
 import type { Denial } from "./api.ts";
 import { escapeControls } from "./escape.ts";
+import { guarded, guardFix } from "./guarded.ts";
+import type { Operator } from "./operator.ts";
+import { parseHostPattern } from "../policy/host-pattern.ts";
 
 /** An egress rotates at 10 MiB; a file that is much longer was not written by one of ours. */
 const longest = 64 * 1024 * 1024;
 
+/** Whose denials they are, for the commands that mend them; and what the operator granted. */
+export interface DeniedSandbox {
+  readonly id: string;
+  readonly audit: string;
+  readonly operator: Pick<Operator, "file" | "grants">;
+}
+
 /** What was refused, newest last. The file is the egress', which parses an agent's bytes: nothing in it is trusted. */
-export function denialsIn(audit: string, since = 0): Denial[] {
-  return recorded(audit, since)
+export function denialsIn(sandbox: DeniedSandbox, since = 0): Denial[] {
+  return recorded(sandbox.audit, since)
     .filter((denial) => !isProbe(denial))
     .map((denial) => ({
       id: denial.id,
@@ -20,7 +30,8 @@ export function denialsIn(audit: string, since = 0): Denial[] {
       rule: denial.rule === undefined ? null : escapeControls(denial.rule),
       layer: escapeControls(denial.layer ?? ""),
       reason: escapeControls(denial.reason ?? ""),
-      fix: escapeControls(denial.fix?.text ?? ""),
+      fix: escapeControls(fixOf(denial, sandbox)),
+      allow: allowOf(denial, sandbox),
     }));
 }
 
@@ -28,6 +39,38 @@ export function denialsIn(audit: string, since = 0): Denial[] {
 const probed = ["169.254.169.254:80", "192.0.2.1:443"];
 const isProbe = ({ binary, host, port }: Recorded): boolean =>
   binary === "/.nacre/probe" && probed.includes(`${host ?? ""}:${port ?? ""}`);
+
+/** Null also for an address that the guard refuses whatever a rule says. */
+function allowOf({ id, fix }: Recorded, { operator }: DeniedSandbox): Denial["allow"] {
+  if (fix?.allow === undefined || !isId(id) || guarded(fix.allow, operator) !== undefined) return null;
+  const { host, port, binary } = fix.allow;
+  return {
+    host: escapeControls(host),
+    port,
+    ...(binary === undefined ? {} : { binary: escapeControls(binary) }),
+  };
+}
+
+/** A command where one mends it. It is pasted into a shell, so of the file only what has a strict form goes into it. */
+function fixOf(denial: Recorded, sandbox: DeniedSandbox): string {
+  const { fix, layer, id } = denial;
+  if (fix === undefined) return "";
+  const refused = fix.allow === undefined ? undefined : guarded(fix.allow, sandbox.operator);
+  if (refused !== undefined) return guardFix(refused, sandbox.operator.file);
+  if (layer === "address") return guardFix({ fix }, sandbox.operator.file);
+  if (fix.allow !== undefined && isId(id)) return `nacre allow ${sandbox.id} ${id}`;
+  if (fix.unblock === "all") return `nacre unblock ${sandbox.id} --all`;
+  const blocked = fix.unblock === undefined ? undefined : parseHostPattern(fix.unblock);
+  return blocked !== undefined && "kind" in blocked
+    ? `nacre unblock ${sandbox.id} '${blocked.text}'`
+    : fix.text;
+}
+
+const isId = (id: string): boolean => /^[0-9a-f]{8}$/.test(id);
+
+/** What an `allow` of that denial opened, where there is such a denial. */
+export const openedBy = (audit: string, id: string) =>
+  recorded(audit, 0).find((denial) => denial.id === id)?.fix?.allow;
 
 /** What an `allow` of that denial would open. @throws NacreError `denial_unknown`, `denial_not_allowable` */
 export function allowableIn(audit: string, sandbox: string, id: string) {
@@ -58,6 +101,6 @@ function recorded(audit: string, since: number): Recorded[] {
     code: "audit_foreign",
     subject: audit,
     message: "is not what an egress writes",
-    hint: "nacre block --all the sandbox, and look at it",
+    hint: "nacre block SANDBOX --all, and look at it",
   });
 }

@@ -1,13 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { join } from "node:path";
-import { hostPatternProblem } from "../policy/host-pattern.ts";
 import { NacreError } from "../error.ts";
 import { version } from "../version.ts";
+import { meant, normalHost, opened } from "./allows.ts";
 import { build, codeRoot } from "./build.ts";
 import type { HostContext, ShowProgress } from "./context.ts";
 import { escapeControls } from "./escape.ts";
-import { allowableIn, denialsIn } from "./denial-list.ts";
+import { denialsIn } from "./denial-list.ts";
+import { sameBlock } from "./overrides.ts";
+import { operatorFile } from "./paths.ts";
 import { readWorkspace } from "./record.ts";
 import { readingOf } from "./reading.ts";
 import { stopped, type Sandbox } from "./sandbox.ts";
@@ -74,24 +76,40 @@ export function handlersOf({ context, sandboxes, machine, closing, shutdown }: D
       return id === undefined ? [...readable, ...[...sandboxes.broken].map(unreadable)] : readable;
     },
     logs: ({ id }) => Promise.resolve({ path: sandboxes.get(id).paths.log }),
-    denials: ({ id, since }) => Promise.resolve(denialsIn(sandboxes.get(id).paths.audit, since)),
+    denials: async ({ id, since }) => {
+      const { audit } = sandboxes.get(id).paths;
+      // Denials are shown also where the operator's file cannot be read: nothing counts as granted then.
+      const operator = await context.operator().catch(() => ({ file: operatorFile(), grants: [] }));
+      return denialsIn({ id, audit, operator }, since);
+    },
 
     allow: async ({ id, what, seconds }) => {
       const sandbox = sandboxes.get(id);
-      const open = "denial" in what ? allowableIn(sandbox.paths.audit, id, what.denial) : what;
-      checkHost(open.host);
       const allow = {
         id: `a-${randomBytes(4).toString("hex")}`,
-        ...open,
+        ...opened({ id, audit: sandbox.paths.audit }, what, await context.operator()),
         until: Date.now() + seconds * 1000,
       };
+      // What was granted a moment ago counts for the egress too.
+      await sandbox.network.refresh();
       return { allow, ...(await sandbox.network.allow(allow)) };
     },
+    disallow: async ({ id, what }) => {
+      const { network, paths } = sandboxes.get(id);
+      const ended = meant({ id, audit: paths.audit }, what, (await network.overrides()).allows);
+      return { ended, ...(await network.disallow(ended.map((allow) => allow.id))) };
+    },
     block: ({ id, what }) => {
-      if ("host" in what) checkHost(what.host);
+      if ("host" in what) normalHost(what.host);
       return sandboxes.get(id).network.block(what);
     },
-    unblock: ({ id, what }) => sandboxes.get(id).network.unblock(what),
+    unblock: async ({ id, what }) => {
+      const { network } = sandboxes.get(id);
+      const before = (await network.overrides()).blocks;
+      const enforced = await network.unblock(what);
+      const { blocks } = await network.overrides();
+      return { ended: before.some((block) => sameBlock(block, what)), blocks, ...enforced };
+    },
 
     "kit.ensure": ({ kit, version: wanted }, { progress, signal }) =>
       context.kit(kit, wanted).ensure({
@@ -173,15 +191,4 @@ async function refuseMute({ id, record, network }: Sandbox): Promise<void> {
     });
   const [lacking] = network.lacking;
   if (lacking !== undefined) throw secretLacking(id, lacking.why);
-}
-
-function checkHost(host: string): void {
-  const problem = hostPatternProblem(host);
-  if (problem === undefined) return;
-  throw new NacreError({
-    code: "host_invalid",
-    subject: `host ${JSON.stringify(host)}`,
-    message: problem.reason,
-    hint: problem.fix,
-  });
 }

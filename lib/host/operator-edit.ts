@@ -59,31 +59,32 @@ export async function addGrant(
   });
 }
 
-/**
- * Writes what `change` made, where it made something and all of the result is right. So an entry that is wrong can be
- * taken out or replaced; what was wrong before and still is, is said at its own line.
- */
+/** Writes what `change` made of it, where that is something. */
 async function edit(path: string, change: (document: Document) => boolean): Promise<void> {
-  const text = (await ownText(path)) ?? "";
-  const document: Document = parseDocument(text);
-  if (document.errors.length > 0) parseOperator(text, path);
-  if (isBlank(text)) document.contents = document.createNode({});
-  if (isMap(document.contents)) document.contents.flow = false;
-  else parseOperator(text, path);
-  const changed = ((): string | undefined => {
-    try {
-      const isChanged = change(document);
-      const result = document.toString({ lineWidth: 110 });
-      parseOperator(result, path);
-      return isChanged ? result : undefined;
-    } catch (error) {
-      parseOperator(text, path);
-      throw error;
-    }
-  })();
+  const changed = changedText((await ownText(path)) ?? "", path, change);
   if (changed === undefined) return;
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   // A link into somebody's folder of settings stays a link.
   const target = await realpath(path).catch(() => path);
   await writeAtomic(target, changed);
+}
+
+/** Only the result must be right: so an entry that is wrong can be taken out, or replaced. */
+function changedText(
+  text: string,
+  path: string,
+  change: (document: Document) => boolean,
+): string | undefined {
+  try {
+    const document: Document = parseDocument(text);
+    if (isBlank(text)) document.contents = document.createNode({});
+    if (isMap(document.contents)) document.contents.flow = false;
+    const isChanged = change(document);
+    const result = document.toString({ lineWidth: 110 });
+    parseOperator(result, path);
+    return isChanged ? result : undefined;
+  } catch (error) {
+    parseOperator(text, path); // What was wrong before is said at its own line.
+    throw error;
+  }
 }

@@ -123,6 +123,12 @@ export const secretFindings = (name: string, entry: SecretEntry): readonly Findi
   return found.length > 0 ? found : misfits(operator);
 };
 
+/** How the operator says that names may answer from addresses of an own network. */
+export const grantHint = (grants: readonly z.infer<typeof grantEntrySchema>[], file: string): string => {
+  const entries = grants.map(({ host, cidr, port }) => `{ host: ${host}, cidr: ${cidr}, port: ${port} }`);
+  return `if that is your own network, add to ${file}: grants: [${entries.join(", ")}]`;
+};
+
 /** Reads the file again only when it is another; for a daemon, which asks often. */
 export function operatorReader(path: string): () => Promise<Operator> {
   let known: { readonly stamp: string; readonly operator: Operator } | undefined;

@@ -39,6 +39,11 @@ export const withAllow = (overrides: Overrides, allow: Allow): Overrides => ({
   ],
 });
 
+export const withoutAllows = (overrides: Overrides, ids: readonly string[]): Overrides => ({
+  ...overrides,
+  allows: overrides.allows.filter(({ id }) => !ids.includes(id)),
+});
+
 export const withBlock = (overrides: Overrides, block: Block): Overrides => ({
   ...overrides,
   blocks: [...overrides.blocks.filter((found) => !sameBlock(found, block)), block],
@@ -50,5 +55,5 @@ export const withoutBlock = (overrides: Overrides, block: Block): Overrides => (
   blocks: overrides.blocks.filter((found) => !sameBlock(found, block)),
 });
 
-const sameBlock = (a: Block, b: Block): boolean =>
+export const sameBlock = (a: Block, b: Block): boolean =>
   "all" in a ? "all" in b : !("all" in b) && a.host === b.host;

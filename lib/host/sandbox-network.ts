@@ -17,6 +17,7 @@ import { ownIds } from "./outside-ids.ts";
 import {
   readOverrides,
   withAllow,
+  withoutAllows,
   withBlock,
   withoutBlock,
   writeOverrides,
@@ -115,6 +116,10 @@ export class SandboxNetwork {
 
   allow(allow: Allow): Promise<Enforced> {
     return this.#change((overrides) => withAllow(overrides, allow));
+  }
+
+  disallow(ids: readonly string[]): Promise<Enforced> {
+    return this.#change((overrides) => withoutAllows(overrides, ids));
   }
 
   block(block: Block): Promise<Enforced> {

@@ -83,11 +83,6 @@ function isGranted(where: Destination, address: IpAddress, found: string, grants
 
 function refused(where: Destination, address: IpAddress, found: string): Denied {
   const kind = found === "own" ? "an address of this host" : `${article(found)} ${found} address`;
-  const grant = {
-    host: where.host,
-    cidr: `${address.text}/${address.family === 4 ? 32 : 128}`,
-    port: where.port,
-  };
   return {
     verdict: "deny",
     layer: "address",
@@ -95,12 +90,17 @@ function refused(where: Destination, address: IpAddress, found: string): Denied 
       where.host === address.text
         ? `${address.text} is ${kind}`
         : `${where.host} answers with ${address.text}, ${kind}`,
-    fix: {
-      text:
-        "if that is your own network, the operator grants it in host.yaml: " +
-        `grants: [{ host: ${grant.host}, cidr: ${grant.cidr}, port: ${grant.port} }]`,
-      grant,
-    },
+    fix: found === "metadata" ? noFix : grantFix(where, address),
+  };
+}
+
+const noFix = { text: "none: a metadata service gives away the machine's own credentials" };
+
+function grantFix({ host, port }: Destination, address: IpAddress): Denied["fix"] {
+  const cidr = `${address.text}/${address.family === 4 ? 32 : 128}`;
+  return {
+    text: `if that is your own network, the operator grants it in host.yaml: grants: [{ host: ${host}, cidr: ${cidr}, port: ${port} }]`,
+    grant: { host, cidr, port },
   };
 }
 

@@ -128,6 +128,76 @@ describe.each(users)("as %s", (user) => {
     expect(status).toMatchObject({ allows: [{ host: address }], blocks: [], generation: 2 });
   });
 
+  test("an allow that is taken back is closed at once, by its own id, its denial's or its host", async () => {
+    const host = machine(user);
+    const server = await outsideServer();
+    host.operator(server.grants);
+    await host.create(spec());
+    const greeting = async () => (await host.run(id, firstLineOf(address, server.port))).stdout;
+    expect(await greeting()).not.toBe("hello from outside");
+    const [denial] = await host.call("denials", { id });
+    const where = { host: address, port: server.port };
+    for (const meant of ["allow", "denial", "host"] as const) {
+      const { allow } = await host.call("allow", { id, what: where });
+      expect(await greeting()).toBe("hello from outside");
+      const what = { allow: { id: allow.id }, denial: { id: denial?.id ?? "" }, host: { host: address } };
+      expect(await host.call("disallow", { id, what: what[meant] })).toMatchObject({ ended: [allow] });
+      expect(await greeting()).not.toBe("hello from outside");
+    }
+    await expect(host.call("disallow", { id, what: where })).rejects.toMatchObject({ code: "allow_unknown" });
+  });
+
+  test("what the address guard refuses is not allowed live, and its denial offers no rule", async () => {
+    const host = machine(user);
+    const server = await outsideServer();
+    await host.create(spec());
+    expect((await host.run(id, firstLineOf(address, server.port))).code).toBe(1);
+    expect((await host.run(id, firstLineOf("169.254.169.254", 80))).code).toBe(1);
+    expect((await host.run(id, ["getent", "hosts", "denied.example"])).code).toBe(2);
+    const denials = await host.call("denials", { id });
+    const grant = `{ host: ${address}, cidr: ${address}/32, port: ${server.port} }`;
+    const named = denials.find(({ host: name }) => name === "denied.example");
+    expect(named).toMatchObject({
+      fix: `nacre allow ${id} ${named?.id}`,
+      allow: { host: "denied.example", port: 443 },
+    });
+    expect(denials.find(({ host: name }) => name === address)).toMatchObject({
+      fix: expect.stringMatching(/add to \S+host\.yaml: grants: /),
+      allow: null,
+    });
+    expect(denials.find(({ host: name }) => name === address)?.fix).toContain(grant);
+    expect(denials.find(({ port }) => port === 80)).toMatchObject({
+      fix: expect.stringMatching(/^none: /),
+      allow: null,
+    });
+    for (const denial of denials.filter(({ allow }) => allow === null))
+      await expect(host.call("allow", { id, what: { denial: denial.id } })).rejects.toMatchObject({
+        code: "address_guarded",
+      });
+    host.operator(server.grants);
+    const granted = (await host.call("denials", { id })).find(({ host: name }) => name === address);
+    expect(granted?.allow).toMatchObject({ port: server.port });
+    await host.call("allow", { id, what: { denial: granted?.id ?? "" } });
+    expect((await host.run(id, firstLineOf(address, server.port))).stdout).toBe("hello from outside");
+  });
+
+  test("unblock says whether there was such a block, and what is left", async () => {
+    const host = machine(user);
+    await host.create(spec());
+    await host.call("block", { id, what: { host: "a.example" } });
+    expect(await host.call("unblock", { id, what: { host: "b.example" } })).toMatchObject({
+      ended: false,
+      blocks: [{ host: "a.example" }],
+    });
+    expect((await host.run(id, ["getent", "hosts", "a.example"])).code).toBe(2);
+    const [denial] = await host.call("denials", { id });
+    expect(denial).toMatchObject({ fix: `nacre unblock ${id} 'a.example'`, allow: null });
+    expect(await host.call("unblock", { id, what: { host: "a.example" } })).toMatchObject({
+      ended: true,
+      blocks: [],
+    });
+  });
+
   test("a network change is live, a wall change restarts, and two process trees never run", async () => {
     const host = machine(user);
     const agent = { kind: "command", command: countingServer(8080), env: {} } as const;

@@ -1,0 +1,65 @@
+import type { Allow } from "../egress/protocol.ts";
+import { NacreError } from "../error.ts";
+import { parseHostPattern } from "../policy/host-pattern.ts";
+import { allowableIn, openedBy } from "./denial-list.ts";
+import { escapeControls } from "./escape.ts";
+import { refuseGuarded } from "./guarded.ts";
+import type { Operator } from "./operator.ts";
+
+type Open = Pick<Allow, "host" | "port" | "binary">;
+
+/** What an `allow` is to open. @throws NacreError where it would not, or opens more than a domain */
+export function opened(
+  sandbox: { readonly id: string; readonly audit: string },
+  what: { readonly denial: string } | Open,
+  operator: Operator,
+): Open {
+  const open = "denial" in what ? allowableIn(sandbox.audit, sandbox.id, what.denial) : what;
+  const host = normalHost(open.host);
+  refuseGuarded({ host, port: open.port }, operator);
+  return { ...open, host };
+}
+
+/** The allows in force that `what` means. @throws NacreError `allow_unknown` */
+export function meant(
+  sandbox: { readonly id: string; readonly audit: string },
+  what: { readonly id: string } | { readonly host: string; readonly port?: number | undefined },
+  allows: readonly Allow[],
+): Allow[] {
+  const isMeant = "id" in what ? byId(sandbox.audit, what.id) : byHost(normalHost(what.host), what.port);
+  const found = allows.filter((allow) => allow.until > Date.now() && isMeant(allow));
+  if (found.length > 0) return found;
+  throw new NacreError({
+    code: "allow_unknown",
+    subject: `allow ${escapeControls("id" in what ? what.id : what.host)}`,
+    message: `sandbox ${sandbox.id} has no such allow in force`,
+    hint: `nacre status ${sandbox.id} lists them`,
+  });
+}
+
+function byId(audit: string, id: string): (allow: Allow) => boolean {
+  const open = openedBy(audit, id);
+  return (allow) =>
+    allow.id === id ||
+    (open !== undefined &&
+      allow.host === open.host &&
+      allow.port === open.port &&
+      allow.binary === open.binary);
+}
+
+const byHost =
+  (host: string, port: number | undefined) =>
+  (allow: Allow): boolean =>
+    allow.host === host && (port === undefined || allow.port === port);
+
+/** The only spelling of a host or a pattern. @throws NacreError `host_invalid` */
+export function normalHost(host: string): string {
+  const pattern = parseHostPattern(host);
+  if ("kind" in pattern) return pattern.text;
+  throw new NacreError({
+    code: "host_invalid",
+    subject: `host ${JSON.stringify(host)}`,
+    message: pattern.reason,
+    hint: pattern.fix,
+  });
+}

@@ -1,0 +1,125 @@
+import { beforeEach, expect, test, vi } from "vitest";
+import { named } from "../../lib/cli/destination.ts";
+import { allow } from "../../lib/cli/allow.ts";
+import { block, unblock } from "../../lib/cli/block.ts";
+import { denials } from "../../lib/cli/denials.ts";
+import type { Denial } from "../../lib/host/api.ts";
+
+const call = vi.fn<(method: string, body: unknown) => unknown>();
+const ask = vi.fn<(question: { readonly message: string }) => Promise<boolean>>();
+vi.mock("../../lib/cli/daemon.ts", () => ({
+  connect: () =>
+    Promise.resolve({ call: (method: string, body: unknown) => Promise.resolve(call(method, body)) }),
+}));
+vi.mock("@inquirer/prompts", () => ({ confirm: ask }));
+
+const denial = (parts: Partial<Denial>): Denial => ({
+  id: "843e99dc",
+  at: 0,
+  host: "example.com",
+  port: null,
+  binary: null,
+  rule: null,
+  layer: "network",
+  reason: "no rule names example.com",
+  fix: "nacre allow dev/assistant 843e99dc",
+  allow: { host: "example.com", port: 443 },
+  ...parts,
+});
+
+let written = "";
+beforeEach(() => {
+  written = "";
+  for (const stream of [process.stdout, process.stderr])
+    vi.spyOn(stream, "write").mockImplementation((text) => (written += String(text)) !== "");
+  const { isTTY } = process.stdin;
+  process.stdin.isTTY = true;
+  call.mockReset();
+  ask.mockReset();
+  return () => {
+    vi.restoreAllMocks();
+    process.stdin.isTTY = isTTY;
+    process.exitCode = undefined;
+  };
+});
+const run = (command: ReturnType<typeof allow>, ...args: string[]) =>
+  command.exitOverride().parseAsync(args, { from: "user" });
+
+test.each([
+  ["843e99dc", { id: "843e99dc" }],
+  ["API.Example.com", { host: "api.example.com" }],
+  ["api.example.com:8443", { host: "api.example.com", port: 8443 }],
+  ["192.0.2.1:80", { host: "192.0.2.1", port: 80 }],
+  ["2001:DB8::1", { host: "2001:db8::1" }],
+  ["[2001:db8::1]:80", { host: "2001:db8::1", port: 80 }],
+])("%s names %j", (what, meant) => {
+  expect(named(what)).toEqual(meant);
+});
+
+test.each([
+  "",
+  "*",
+  "*.com",
+  "bad host",
+  "a.example:0",
+  "a.example:99999",
+  ":443",
+  "https://a.example",
+  "1.2.3",
+])("%j is bad use, and says what to write", (what) => {
+  expect(() => named(what)).toThrow(
+    expect.objectContaining({ code: "usage_destination", hint: expect.any(String) }),
+  );
+});
+
+test("asks with the port that will be allowed; no is exit code 1, and nothing is done", async () => {
+  call.mockReturnValue([denial({})]);
+  ask.mockResolvedValue(false);
+  await run(allow(), "assistant", "843e99dc", "--for", "30m");
+  expect(ask.mock.calls[0]?.[0].message).toBe("let dev/assistant reach example.com:443 for 30m?");
+  expect(call.mock.calls.map(([method]) => method)).toEqual(["denials"]);
+  expect(written).toBe("nothing was done\n");
+  expect(process.exitCode).toBe(1);
+});
+
+test("a denial that no rule would lift says so before it asks", async () => {
+  call.mockReturnValue([denial({ allow: null, fix: "none: because", reason: "it is a metadata address" })]);
+  await expect(run(allow(), "assistant", "843e99dc")).rejects.toMatchObject({
+    code: "denial_not_allowable",
+    hint: "none: because",
+  });
+  expect(ask).not.toHaveBeenCalled();
+});
+
+test("longer than 30 days is bad use", async () => {
+  await expect(run(allow(), "assistant", "a.example", "--for", "31d")).rejects.toMatchObject({
+    code: "usage_duration",
+    message: expect.stringContaining("30d"),
+  });
+  expect(call).not.toHaveBeenCalled();
+});
+
+test("--remove takes an allow back without a question, at every port where none is named", async () => {
+  call.mockReturnValue({ ended: [{ host: "a.example", port: 443 }], revision: 3, enforcedMs: 2 });
+  await run(allow(), "assistant", "--remove", "a.example");
+  expect(call).toHaveBeenCalledWith("disallow", { id: "dev/assistant", what: { host: "a.example" } });
+  expect(written).toMatch(/^dev\/assistant: a\.example:443 is not allowed any more/);
+});
+
+test("every denial has its fix, to be pasted", async () => {
+  const grant = "add to /home/me/.config/nacre/host.yaml: grants: []";
+  call.mockReturnValue([denial({}), denial({ id: "00000001", allow: null, fix: grant })]);
+  await run(denials(), "assistant");
+  expect(written).toContain("fix for 843e99dc: nacre allow dev/assistant 843e99dc\n");
+  expect(written).toContain(`fix for 00000001: ${grant}\n`);
+});
+
+test("unblock says so where nothing was blocked, and what still is", async () => {
+  call.mockReturnValue({ ended: false, blocks: [{ all: true }], revision: 3, enforcedMs: 2 });
+  await run(unblock(), "assistant", "a.example");
+  expect(written).toContain("dev/assistant: a.example was not blocked; blocked: everything");
+  call.mockReturnValue({ ended: true, blocks: [], revision: 3, enforcedMs: 2 });
+  await run(unblock(), "assistant", "--all");
+  expect(written).toContain("dev/assistant: everything unblocked");
+  await expect(run(block(), "assistant", "bad host")).rejects.toMatchObject({ code: "usage_destination" });
+});
