@@ -43,7 +43,9 @@ describe.each(everyone)("init, launched by %s", (as) => {
     const missing = await sandbox.exec(["nonexistent"]);
     expect(missing).toMatchObject({
       code: 125,
-      error: "program nonexistent: No such file or directory (ENOENT)\n",
+      error:
+        "error: program nonexistent: No such file or directory (ENOENT)\n" +
+        "  fix: name a program that is there inside, or its whole path there\n",
     });
     expect((await sandbox.exec(["pwd"], { cwd: "/tmp" })).out).toBe("/tmp\n");
     // A program that leaves another behind with its output open does not hold its caller.

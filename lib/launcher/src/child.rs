@@ -82,7 +82,7 @@ pub fn start(walls: &Walls, command: &Command, stdio: Stdio) -> Result<Started> 
                     &answer,
                     &serde_json::to_string(&posture).unwrap_or_default(),
                 );
-                WallError::new("start_failed", subject(), describe(&program.execute()))
+                not_run(command, &program.execute())
             }
             Err(error) => error,
         };
@@ -124,12 +124,19 @@ pub fn become_program(
         // SAFETY: takes numbers.
         unsafe { libc::fcntl(*number, libc::F_SETFD, 0) };
     }
-    let error = describe(&program.execute());
-    Err(WallError::new(
-        "start_failed",
-        format!("program {}", command.argv[0]),
-        error,
-    ))
+    Err(not_run(command, &program.execute()))
+}
+
+fn not_run(command: &Command, error: &io::Error) -> WallError {
+    let subject = format!("program {}", command.argv[0]);
+    let failed = WallError::new("start_failed", subject, describe(error));
+    match error.raw_os_error() {
+        Some(libc::ENOENT) => {
+            failed.hint("name a program that is there inside, or its whole path there")
+        }
+        Some(libc::EACCES) => failed.hint("make it executable for the user inside"),
+        _ => failed,
+    }
 }
 
 /// The posture of a process that only enters the walls.

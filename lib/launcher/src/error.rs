@@ -60,6 +60,17 @@ impl WallError {
         )
     }
 
+    /// For a person at a terminal, as `nacre` words its own errors.
+    pub fn to_report(&self) -> String {
+        let fix = self.hint.as_ref().map(|hint| format!("\n  fix: {hint}"));
+        format!(
+            "error: {}: {}{}",
+            self.subject,
+            self.message,
+            fix.unwrap_or_default()
+        )
+    }
+
     /// `{"ok":false,"error":{…}}`
     pub fn to_line(&self) -> String {
         serde_json::json!({ "ok": false, "error": self }).to_string()

@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         ),
         "exec" => finish(
             spec::read().and_then(|spec| exec::run(&spec)),
-            WallError::to_text,
+            WallError::to_report,
         ),
         "changes" => finish(
             spec::read().and_then(|spec| changes::print(&spec)),
