@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { NacreError } from "../error.ts";
 import { contextOf, sandboxId, type StackOption } from "./context.ts";
 import { plain, print, printJson } from "./output.ts";
 
@@ -23,6 +24,13 @@ export function ask(): Command {
       '\nExit code 124 when no answer came in time.\n\nExample:\n  $ nacre ask assistant "what is in your workspace?"',
     )
     .action(async (name: string, message: string, options: AskOptions) => {
+      if (message.trim() === "")
+        throw new NacreError({
+          code: "usage_message",
+          subject: "message",
+          message: "is empty",
+          hint: `write the task: nacre ask ${name} "what is in your workspace?"`,
+        });
       const { connect } = await import("./daemon.ts");
       const { seconds } = await import("./times.ts");
       const { ask: askAgent } = await import("../host/ask.ts");

@@ -5,7 +5,7 @@ import { print } from "./output.ts";
 export function completion(program: Command): Command {
   return new Command("completion")
     .description("print a completion script for a shell")
-    .addArgument(new Argument("<shell>").choices(["bash", "zsh", "fish"]))
+    .addArgument(new Argument("<shell>", "for which shell").choices(["bash", "zsh", "fish"]))
     .addHelpText(
       "after",
       "\nExamples:\n  $ source <(nacre completion bash)\n  $ nacre completion fish | source",

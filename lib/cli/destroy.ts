@@ -1,5 +1,6 @@
 import { Command } from "commander";
-import { contextOf, type StackOption } from "./context.ts";
+import { NacreError } from "../error.ts";
+import { contextOf, type Context, type StackOption } from "./context.ts";
 import { note, plain, print, printJson } from "./output.ts";
 
 interface DestroyOptions extends StackOption {
@@ -24,17 +25,24 @@ export function destroy(): Command {
       const signal = interruptible();
       const plan = await stack.destroy({ preview: true, signal });
       const gone = plan.changes.filter(({ kind }) => kind === "sandbox");
-      const kept = plan.changes.filter(({ kind }) => kind === "workspace");
-      if (gone.length === 0 && kept.length === 0) {
+      const workspaces = plan.changes.filter(({ kind }) => kind === "workspace");
+      if (gone.length === 0 && workspaces.length === 0) {
+        await refuseElsewhere(context);
         note(`environment ${context.stack}: nothing is there`);
         return;
       }
       for (const { name } of gone) note(`- sandbox ${plain(name)} ends, with its logs and its audit kept`);
-      for (const { name } of kept)
-        note(`= workspace ${plain(name)} stays: ${workspacePaths(stateDirectory(), name).data}`);
+      for (const { name, operation } of workspaces) {
+        const { data } = workspacePaths(stateDirectory(), name);
+        note(
+          operation === "keep"
+            ? `= workspace ${plain(name)} stays: ${data}`
+            : `- workspace ${plain(name)} is deleted: ${data}`,
+        );
+      }
       if (options.yes !== true) {
-        const { confirm } = await import("./confirm.ts");
-        if (!(await confirm(`take ${context.stack} down?`))) return;
+        const { confirmed } = await import("./confirm.ts");
+        if (!(await confirmed(`take ${context.stack} down?`))) return;
       }
       const outcome = await stack.destroy({ signal });
       if (options.json === true) printJson(outcome);
@@ -42,6 +50,27 @@ export function destroy(): Command {
       if (outcome.result !== "succeeded") process.exitCode = 1;
     });
 }
+
+/** Nothing is there by this state's record; another project's, or another state's, may be. */
+async function refuseElsewhere({ stack, project, backend }: Context): Promise<void> {
+  const { connect } = await import("./daemon.ts");
+  const found = (await (await connect()).call("status", {})).filter(({ id }) => id.startsWith(`${stack}/`));
+  if (found.length === 0) return;
+  const projects = [...new Set(found.map((sandbox) => sandbox.project))];
+  const isOurs = projects.length === 1 && projects[0] === project;
+  throw new NacreError({
+    code: "environment_elsewhere",
+    subject: `environment ${stack}`,
+    message: isOurs
+      ? `is on this machine (${listed(found)}), but not in this Pulumi state (${backend ?? "the default one"})`
+      : `belongs to project ${projects.map(plain).join(", ")} on this machine (${listed(found)}), and this is project ${project}`,
+    hint: isOurs
+      ? "run it with the backend that nacre up had"
+      : "run it where Pulumi.yaml names that project (nacre: where there is no Pulumi.yaml)",
+  });
+}
+
+const listed = (found: readonly { readonly id: string }[]): string => found.map(({ id }) => id).join(", ");
 
 /** `nacre forget --machine ID`: drops the records of what lives on a machine that is gone. Touches nothing there. */
 export function forget(): Command {
@@ -55,8 +84,9 @@ export function forget(): Command {
       const context = contextOf(options);
       const { recordsOf } = await import("./stack.ts");
       if (options.yes !== true) {
-        const { confirm } = await import("./confirm.ts");
-        if (!(await confirm(`forget everything of ${context.stack} on machine ${options.machine}?`))) return;
+        const { confirmed } = await import("./confirm.ts");
+        if (!(await confirmed(`forget everything of ${context.stack} on machine ${options.machine}?`)))
+          return;
       }
       const dropped = await (await recordsOf(context)).forget(options.machine);
       for (const urn of dropped) note(`forgot ${plain(urn)}`);

@@ -6,6 +6,8 @@ interface ExecOptions extends StackOption {
   readonly cwd?: string;
 }
 
+const separated = "(options of the command come after --: nacre exec SANDBOX -- ls -l)\n";
+
 /** `nacre exec SANDBOX -- COMMAND`: one command behind the agent's own walls. Its exit code is the command's. */
 export function exec(): Command {
   return new Command("exec")
@@ -15,9 +17,14 @@ export function exec(): Command {
     .option("-s, --stack <name>", "the environment")
     .option("-t, --tty", "with a terminal of its own")
     .option("--cwd <path>", "where inside")
+    .configureOutput({
+      outputError: (text, write) => {
+        write(text.startsWith("error: unknown option") ? `${text}${separated}` : text);
+      },
+    })
     .addHelpText(
       "after",
-      "\nExamples:\n  $ nacre exec assistant -- ls -l /sandbox\n  $ nacre exec -t assistant -- bash",
+      "\nThe exit code is the command's; 125 when it could not be run at all.\n\nExamples:\n  $ nacre exec assistant -- ls -l /sandbox\n  $ nacre exec -t assistant -- bash",
     )
     .action(async (name: string, command: string[], options: ExecOptions) => {
       process.exitCode = await enter(name, command, { ...options, tty: options.tty === true });

@@ -7,7 +7,7 @@ const subjects = ["blueprint", "policy", "overlay", "presets"] as const;
 export function reference(): Command {
   return new Command("reference")
     .description("print the reference of a file's fields, or of the presets, as Markdown")
-    .addArgument(new Argument("<subject>").choices(subjects))
+    .addArgument(new Argument("<subject>", "whose fields").choices(subjects))
     .addHelpText("after", "\nExample:\n  $ nacre reference blueprint")
     .action(async (subject: (typeof subjects)[number]) => {
       const pages = await import("../blueprint/reference.ts");

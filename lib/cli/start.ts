@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { NacreError } from "../error.ts";
@@ -31,14 +31,18 @@ export function start(): Command {
       const { healthy, statusReport } = await import("./status-report.ts");
       print(`\n${statusReport(reading, Date.now(), false)}`);
       if (!healthy(reading)) process.exitCode = 1;
-      note(
-        '\nnext: nacre ask assistant "…", nacre shell assistant, nacre denials assistant, nacre destroy -s dev',
-      );
+      const nacre = calledAs(import.meta.url, packageFolder, process.cwd());
+      const next = ['ask assistant "…"', "shell assistant", "denials assistant", "destroy -s dev"];
+      note(`\nnext:\n${next.map((command) => `  ${nacre} ${command}`).join("\n")}`);
     });
 }
 
 const sandbox = "dev/assistant";
 const packageFolder = fileURLToPath(new URL("../..", import.meta.url));
+
+/** How `nacre` is called here: a checkout, which runs its sources, puts nothing on PATH. */
+export const calledAs = (module: string, folder: string, from: string): string =>
+  module.endsWith(".ts") ? `node ${relative(from, join(folder, "lib/bootstrap.mjs"))}` : "nacre";
 
 /** Writes a random value into the workspace, and asks the agent for it. */
 async function task(daemon: Client): Promise<void> {

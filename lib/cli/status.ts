@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { NacreError } from "../error.ts";
 import { contextOf, sandboxId, type StackOption } from "./context.ts";
 import { note, print, printJson } from "./output.ts";
 
@@ -12,24 +13,30 @@ interface StatusOptions extends StackOption {
 export function status(): Command {
   return new Command("status")
     .description("show per wall what is enforced right now, as read back and as tried from inside")
-    .argument("[sandbox]", "a sandbox; all of this machine without it")
+    .argument("[sandbox]", "a sandbox; without it all of this machine, or of --stack")
     .option("-s, --stack <name>", "the environment")
     .option("--no-probe", "do not try the forbidden things from inside")
     .option("-v, --verbose", "each measurement, with where it was read")
     .option("--json", "as JSON")
     .addHelpText(
       "after",
-      "\nExit code 1 when something that was asked for is not in force.\n\nExamples:\n  $ nacre status\n  $ nacre status assistant --verbose\n  $ nacre status --json | jq '.[].walls'",
+      "\nExit code 1 when something that was asked for is not in force, or when --stack has no sandbox here.\n\nExamples:\n  $ nacre status\n  $ nacre status -s prod\n  $ nacre status assistant --verbose\n  $ nacre status --json | jq '.[].walls'",
     )
     .action(async (name: string | undefined, options: StatusOptions) => {
       const { connect } = await import("./daemon.ts");
       const { healthy, statusReport } = await import("./status-report.ts");
       const daemon = await connect();
       const id = name === undefined ? undefined : sandboxId(contextOf(options), name);
-      const readings = await daemon.call("status", {
+      const found = await daemon.call("status", {
         ...(id === undefined ? {} : { id }),
         probe: options.probe,
       });
+      const { stack } = options;
+      const readings =
+        stack === undefined || id !== undefined
+          ? found
+          : found.filter((reading) => reading.id.startsWith(`${stack}/`));
+      if (stack !== undefined && readings.length === 0) throw absent(stack, found);
       if (options.json === true) printJson(readings);
       else if (readings.length === 0) note("no sandbox on this machine; nacre up makes one");
       else
@@ -39,3 +46,14 @@ export function status(): Command {
       if (!readings.every(healthy)) process.exitCode = 1;
     });
 }
+
+const absent = (stack: string, found: readonly { readonly id: string }[]): NacreError =>
+  new NacreError({
+    code: "environment_unknown",
+    subject: `environment ${stack}`,
+    message: "has no sandbox on this machine",
+    hint:
+      found.length === 0
+        ? `nacre up -s ${stack} makes it`
+        : `there are: ${found.map(({ id }) => id).join(", ")}`,
+  });

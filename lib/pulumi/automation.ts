@@ -55,7 +55,7 @@ export class EnvironmentStack {
 
   /** What `up` would do. Starts nothing; works before anything exists. */
   preview(run: RunOptions = {}): Promise<Outcome> {
-    return this.#run((options) => this.#stack.preview(options), run);
+    return this.#plan((options) => this.#stack.preview(options), run);
   }
 
   /** Makes it so. Clears the lock of a dead engine on this host first, and finds again what that one had begun. */
@@ -66,14 +66,14 @@ export class EnvironmentStack {
 
   /** Reads how things are; unless it previews, the record follows what was read. */
   refresh({ preview = false, ...run }: PreviewableOptions = {}): Promise<Outcome> {
-    if (preview) return this.#run((options) => this.#stack.previewRefresh(options), run);
+    if (preview) return this.#plan((options) => this.#stack.previewRefresh(options), run);
     return this.#unlocking(() => this.#run((options) => this.#stack.refresh(options), run));
   }
 
   /** Takes everything down but the workspaces. */
   async destroy({ preview = false, ...run }: PreviewableOptions = {}): Promise<Outcome> {
     if (preview) {
-      return this.#run((options) => this.#stack.destroy({ ...options, previewOnly: true }), run);
+      return this.#plan((options) => this.#stack.destroy({ ...options, previewOnly: true }), run);
     }
     await this.#recordPendingCreates();
     return this.#unlocking(() => this.#run((options) => this.#stack.destroy(options), run));
@@ -127,10 +127,16 @@ export class EnvironmentStack {
     }
   }
 
+  /** The engine's events of a plan read as if it were done: only what comes of it is told. */
+  #plan(operation: (options: EngineOptions) => Promise<unknown>, run: RunOptions): Promise<Outcome> {
+    return this.#run(operation, run, () => undefined);
+  }
+
   /** @throws NacreError `engine_failed` when the engine ended without saying anything about resources. */
   async #run(
     operation: (options: EngineOptions) => Promise<unknown>,
     { signal }: RunOptions,
+    onProgress: OnRunProgress | undefined = this.#options.onProgress,
   ): Promise<Outcome> {
     const reader = new OutcomeReader();
     const started = performance.now();
@@ -139,7 +145,7 @@ export class EnvironmentStack {
       const event = engineEventSchema.parse(raw);
       reader.read(event);
       const progress = progressOf(event);
-      if (progress) this.#options.onProgress?.(progress);
+      if (progress) onProgress?.(progress);
     };
     try {
       await operation({ onEvent, signal, color: "never" });
@@ -147,7 +153,7 @@ export class EnvironmentStack {
     } catch (error) {
       if (error instanceof StackNotFoundError) {
         await this.#create();
-        return this.#run(operation, { signal });
+        return this.#run(operation, { signal }, onProgress);
       }
       if (signal?.aborted === true) return ended("cancelled");
       const failure = engineFailure(error);

@@ -22,9 +22,10 @@ const verbs: Record<string, string> = {
 export function progressOf(event: EngineEvent): RunProgress | undefined {
   const step = event.resourcePreEvent?.metadata;
   if (step?.type.startsWith("nacre:host:") === true && step.op in verbs) {
+    const isKept = step.op === "delete" && step.old?.retainOnDelete === true;
     return {
       subject: nameOf(step.urn),
-      message: `${verbs[step.op] ?? step.op} ${step.type.split(":").at(-1)?.toLowerCase() ?? ""}`,
+      message: `${isKept ? "keeping" : (verbs[step.op] ?? step.op)} ${step.type.split(":").at(-1)?.toLowerCase() ?? ""}`,
     };
   }
   const said = event.diagnosticEvent;

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { calledAs } from "../../lib/cli/start.ts";
 import { checkout, expectError, listing, place } from "./missing-run.ts";
 
 const secret = ["--env", "KEY", "--for", "a.example", "--use", "dev/assistant"];
@@ -36,6 +37,30 @@ test.each(["abc", "-5", "1.5", ""])("logs of %j lines are refused", (count) => {
   const ran = nacre(["logs", "assistant", "-n", count]);
   expectError(ran, { code: 2, subject: /error: /, reason: /no count of lines/, fix: /fix: .*-n 20/ });
   expect(listing(state)).toEqual([]);
+});
+
+test("an empty task is refused before the agent is asked", () => {
+  const { state, nacre } = place();
+  const ran = nacre(["ask", "assistant", " "]);
+  expectError(ran, {
+    code: 2,
+    subject: /error: message/,
+    reason: /is empty/,
+    fix: /fix: .*nacre ask assistant/,
+  });
+  expect(listing(state)).toEqual([]);
+});
+
+test("help names what can be written", () => {
+  const { nacre } = place();
+  expect(nacre(["reference", "--help"]).out).toMatch(/"blueprint", "policy", "overlay",\s+"presets"/);
+  expect(nacre(["secret", "--help"]).out).toContain("$ nacre secret set nvidia --env NVIDIA_API_KEY");
+});
+
+test("what comes next is written as it is called here", () => {
+  expect(calledAs("file:///repo/lib/cli/start.ts", "/repo", "/repo")).toBe("node lib/bootstrap.mjs");
+  expect(calledAs("file:///repo/lib/cli/start.ts", "/repo", "/repo/test")).toBe("node ../lib/bootstrap.mjs");
+  expect(calledAs("file:///app/node_modules/nacre/dist/cli/start.js", "/app", "/app")).toBe("nacre");
 });
 
 test("a reader that has enough ends the command, without a stack", async () => {

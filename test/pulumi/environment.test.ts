@@ -22,6 +22,7 @@ test("a preview works before anything exists, and starts nothing", async () => {
   const plan = await (await stack.open()).preview();
   expect(plan.result).toBe("succeeded");
   expect(planOf(plan)).toEqual(everything("create"));
+  expect(stack.progress).toEqual([]);
   expect(readdirSync(stack.state).sort()).toEqual(["cache", "passphrase", "pulumi"]);
   expect(statSync(join(stack.state, "passphrase")).mode & 0o777).toBe(0o600);
 });
