@@ -72,9 +72,12 @@ test.each([
   );
 });
 
-test("asks with the port that will be allowed; no is exit code 1, and nothing is done", async () => {
+test.each([
+  ["no", () => Promise.resolve(false)],
+  ["Ctrl-C", () => Promise.reject(Object.assign(new Error("closed"), { name: "ExitPromptError" }))],
+])("asks with the port that will be allowed; %s is exit code 1, and nothing is done", async (_, answer) => {
   call.mockReturnValue([denial({})]);
-  ask.mockResolvedValue(false);
+  ask.mockImplementation(answer);
   await run(allow(), "assistant", "843e99dc", "--for", "30m");
   expect(ask.mock.calls[0]?.[0].message).toBe("let dev/assistant reach example.com:443 for 30m?");
   expect(call.mock.calls.map(([method]) => method)).toEqual(["denials"]);
