@@ -64,9 +64,7 @@ async function refuseElsewhere({ stack, project, backend }: Context): Promise<vo
     message: isOurs
       ? `is on this machine (${listed(found)}), but not in this Pulumi state (${backend ?? "the default one"})`
       : `belongs to project ${projects.map(plain).join(", ")} on this machine (${listed(found)}), and this is project ${project}`,
-    hint: isOurs
-      ? "run it with the backend that nacre up had"
-      : "run it where Pulumi.yaml names that project (nacre: where there is no Pulumi.yaml)",
+    hint: isOurs ? "run it with the backend that nacre up had" : "run it in that project's folder",
   });
 }
 

@@ -44,9 +44,9 @@ export function workspace(): Command {
           hint: "nacre workspace list shows them",
         });
       if (options.yes !== true) {
-        const { confirm } = await import("./confirm.ts");
+        const { confirmed } = await import("./confirm.ts");
         const question = `remove workspace ${id} of project ${plain(found.project)}, with all files in it?`;
-        if (!(await confirm(question))) return;
+        if (!(await confirmed(question))) return;
       }
       await daemon.call("workspace.delete", { id });
       note(`workspace ${id} is gone`);

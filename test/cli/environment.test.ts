@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { expectError, place, type Ran } from "./missing-run.ts";
 
 test("an environment on this machine, and what is said where it is another's, until it is taken down", () => {
-  const { project, write, nacre } = place();
+  const { project: folder, write, nacre } = place();
   let destroyed: Ran;
   try {
     expect(nacre(["up"])).toMatchObject({ code: 0, err: expect.stringContaining("creating sandbox") });
@@ -34,11 +34,11 @@ test("an environment on this machine, and what is said where it is another's, un
     expectError(nacre(["destroy", "--yes"]), {
       code: 1,
       subject: /error: environment dev/,
-      reason: /belongs to project nacre .*\(dev\/assistant\), and this is project other/,
+      reason: /belongs to project project .*\(dev\/assistant\), and this is project other/,
       fix: /fix: /,
     });
-    mkdirSync(join(project, "records"));
-    write("Pulumi.yaml", "name: nacre\nruntime: nodejs\nbackend: { url: 'file://./records' }\n");
+    mkdirSync(join(folder, "records"));
+    write("Pulumi.yaml", "name: project\nruntime: nodejs\nbackend: { url: 'file://./records' }\n");
     expectError(nacre(["destroy", "--yes"]), {
       code: 1,
       subject: /error: environment dev/,
@@ -46,7 +46,7 @@ test("an environment on this machine, and what is said where it is another's, un
       fix: /fix: /,
     });
   } finally {
-    rmSync(join(project, "Pulumi.yaml"), { force: true });
+    rmSync(join(folder, "Pulumi.yaml"), { force: true });
     destroyed = nacre(["destroy", "--yes"]);
   }
   expect(destroyed).toMatchObject({ code: 0, out: expect.stringContaining("taken down") });
