@@ -20,6 +20,7 @@ export function destroy(): Command {
       const context = contextOf(options);
       const { interruptible, recordsOf } = await import("./stack.ts");
       const { outcomeReport } = await import("./outcome-report.ts");
+      const { recordsFolder } = await import("../host/kept-records.ts");
       const { stateDirectory, workspacePaths } = await import("../host/paths.ts");
       const stack = await recordsOf(context);
       const signal = interruptible();
@@ -31,7 +32,10 @@ export function destroy(): Command {
         note(`environment ${context.stack}: nothing is there`);
         return;
       }
-      for (const { name } of gone) note(`- sandbox ${plain(name)} ends, with its logs and its audit kept`);
+      for (const { name } of gone) {
+        const records = recordsFolder(stateDirectory(), name);
+        note(`- sandbox ${plain(name)} ends; its logs and its audit are kept in ${records}`);
+      }
       for (const { name, operation } of workspaces) {
         const { data } = workspacePaths(stateDirectory(), name);
         note(
