@@ -1,31 +1,53 @@
 import { z } from "zod";
-import { idOf, liveInputs, sandboxSchema } from "../synth/host-objects.ts";
+import { idOf, liveInputs, sandboxSchema, seccompText, type HostSandbox } from "../synth/host-objects.ts";
 import type { Effect, Observed, ResourceKind } from "./kind.ts";
 import type { Difference } from "./difference.ts";
 import type { Machine, SandboxReading } from "./machine.ts";
 import { isElsewhere, mustBeHere, warnUnobserved } from "./ownership.ts";
 
-const inputs = sandboxSchema.extend({ machine: z.string().min(1) });
+/** The profile travels as JSON text in its canonical form. */
+const inputs = sandboxSchema.extend({
+  machine: z.string().min(1),
+  seccomp: z.string().superRefine((text, context) => {
+    try {
+      profileOf(text);
+    } catch (error) {
+      context.addIssue({
+        code: "custom",
+        message: error instanceof z.ZodError ? z.prettifyError(error) : "no JSON",
+      });
+    }
+  }),
+});
+type Sent = z.infer<typeof inputs>;
+
+const profileOf = (text: string): HostSandbox["seccomp"] =>
+  sandboxSchema.shape.seccomp.parse(JSON.parse(text));
+
+const specOf = ({ machine: _machine, seccomp, ...spec }: Sent): HostSandbox => ({
+  ...spec,
+  seccomp: profileOf(seccomp),
+});
 
 /** One isolated agent on this machine. Every change is an update in place: a new one beside the old never runs. */
-export function sandboxKind(machine: Machine): ResourceKind<z.infer<typeof inputs>> {
+export function sandboxKind(machine: Machine): ResourceKind<Sent> {
   const subjectOf = (id: string) => `sandbox ${id}`;
   return {
     inputs,
     computed: ["generation", "published"],
     effect: effectOf,
 
-    async foresee({ machine: _owner, ...inputs }, call) {
-      const spec = sandboxSchema.safeParse(inputs);
-      if (!spec.success) return; // a part of it is known only in the real run
-      for (const problem of await machine.foresee(spec.data))
+    async foresee({ machine: _owner, ...sent }, call) {
+      const known = inputs.omit({ machine: true }).safeParse(sent);
+      if (!known.success) return; // a part of it is known only in the real run
+      for (const problem of await machine.foresee(specOf({ ...known.data, machine: "" })))
         call.log("warning", `up will refuse: ${problem}`);
     },
 
-    async create({ machine: owner, ...spec }, call) {
-      const id = idOf(spec);
-      await mustBeHere(machine, { machine: owner }, subjectOf(id));
-      return observed(id, owner, await machine.createSandbox(spec, call));
+    async create(sent, call) {
+      const id = idOf(sent);
+      await mustBeHere(machine, sent, subjectOf(id));
+      return observed(id, sent.machine, await machine.createSandbox(specOf(sent), call));
     },
 
     async read({ id, outputs }, call) {
@@ -42,10 +64,10 @@ export function sandboxKind(machine: Machine): ResourceKind<z.infer<typeof input
       return observed(id, owner, reading);
     },
 
-    async update({ id, outputs }, { machine: owner, ...spec }, call) {
+    async update({ id, outputs }, sent, call) {
       await mustBeHere(machine, outputs, subjectOf(id));
-      await mustBeHere(machine, { machine: owner }, subjectOf(id));
-      return observed(id, owner, await machine.updateSandbox(spec, call));
+      await mustBeHere(machine, sent, subjectOf(id));
+      return observed(id, sent.machine, await machine.updateSandbox(specOf(sent), call));
     },
 
     async delete({ id, outputs }, call) {
@@ -59,7 +81,7 @@ export function sandboxKind(machine: Machine): ResourceKind<z.infer<typeof input
 function observed(id: string, machine: string, reading: SandboxReading): Observed {
   const { spec, generation, published } = reading;
   const problems = reading.running || reading.problems.length > 0 ? reading.problems : ["it is stopped"];
-  const inputs = { ...spec, machine };
+  const inputs = { ...spec, machine, seccomp: seccompText(spec.seccomp) };
   return { id, inputs, outputs: { ...inputs, generation, published }, problems };
 }
 

@@ -6,7 +6,7 @@ import {
   digestOfText,
   readPolicy,
   readPreset,
-  readSeccomp,
+  seccompProfileSchema,
   type Catalogue,
   type KitEntry,
 } from "../blueprint/index.ts";
@@ -34,7 +34,8 @@ export function loadCatalogue(root: string = packageRoot()): Catalogue {
   return {
     presets: Object.fromEntries(presets.map((preset) => [preset.name, preset])),
     base: readPolicy(read("policies/base.yaml"), "policies/base.yaml"),
-    seccomp: readSeccomp(read("policies/seccomp/agent.json"), "policies/seccomp/agent.json"),
+    // Ours, and well-formed: the reader that finds lines for errors takes ten times as long.
+    seccomp: seccompProfileSchema.parse(JSON.parse(read("policies/seccomp/agent.json"))),
     kits: Object.fromEntries(kitFolders(root).map((folder) => [basename(folder), kitIn(folder)])),
   };
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { canonicalJson } from "../blueprint/canonical.ts";
 import { nameSchema } from "../blueprint/names.ts";
 import { seccompProfileSchema } from "../blueprint/seccomp.ts";
 import { networkPoliciesSchema } from "../policy/language.ts";
@@ -76,5 +77,8 @@ export type HostSandbox = z.infer<typeof sandboxSchema>;
 export const liveInputs = ["network", "digests"] as const satisfies readonly (keyof HostSandbox)[];
 
 /** `environment/name`: deterministic, so that a create which was interrupted is found again. */
+/** A profile as a resource of Pulumi's has it: text in one canonical form. */
+export const seccompText = (profile: HostSandbox["seccomp"]): string => canonicalJson(profile);
+
 export const idOf = (of: { readonly environment: string; readonly name: string }): string =>
   `${of.environment}/${of.name}`;

@@ -17,6 +17,8 @@ ip link set up0 up
 nsenter -t "$holder" -n bash -e <<'INSIDE'
 ip link set lo up
 for last in 34 35 53; do ip addr add 93.184.216.$last/24 dev up1; done
+ip addr add 25.255.0.1/32 dev up1
+ip addr add 2606:2800:220:1::35/64 dev up1 nodad
 ip link set up1 up
 echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start
 INSIDE

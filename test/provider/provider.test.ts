@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Secret, unknown, type Properties } from "../../lib/provider/wire.ts";
 import { Driver, initFailureOf } from "./driver.ts";
 import { FolderMachine } from "./folder-machine.ts";
-import { sandbox, workspace } from "./specs.ts";
+import { sent, workspace } from "./specs.ts";
 
 let state: string;
 let driver: Driver;
@@ -39,19 +39,20 @@ const warnings = () => driver.logs.filter(({ severity }) => severity === 2).map(
 describe("check", () => {
   test("names each property that is wrong", async () => {
     const news = {
-      ...sandbox(),
+      ...sent(),
       machine: "m",
       restart: "sometimes",
+      seccomp: "{}",
       ports: [{ inside: 0, outside: 0 }],
       extra: 1,
     };
     const { failures } = await driver.resource("Sandbox", "assistant").check(news);
-    expect(Object.keys(failures).sort()).toEqual(["", "ports.0.inside", "restart"]);
+    expect(Object.keys(failures).sort()).toEqual(["", "ports.0.inside", "restart", "seccomp"]);
     expect(failures[""]).toContain("extra");
   });
 
   test("leaves what only the real run will know", async () => {
-    const news = { ...sandbox(), machine: unknown };
+    const news = { ...sent(), machine: unknown };
     const { inputs, failures } = await driver.resource("Sandbox", "assistant").check(news);
     expect(failures).toEqual({});
     expect(inputs["machine"]).toBe(unknown);
@@ -59,7 +60,7 @@ describe("check", () => {
 
   test("takes no secret value, and does not repeat it", async () => {
     const command = ["run", new Secret("hunter2")];
-    const news = { ...sandbox(), machine: "m", agent: { kind: "command", command, env: {} } };
+    const news = { ...sent(), machine: "m", agent: { kind: "command", command, env: {} } };
     const { failures } = await driver.resource("Sandbox", "assistant").check(news);
     expect(failures["agent"]).toContain("host.yaml");
     expect(JSON.stringify(failures)).not.toContain("hunter2");
@@ -67,7 +68,7 @@ describe("check", () => {
 });
 
 describe("diff", () => {
-  const inputs = { ...sandbox(), machine: "m" };
+  const inputs = { ...sent(), machine: "m" };
 
   test("of equal inputs is none", async () => {
     const { changed } = await driver.resource("Sandbox", "assistant").diff("dev/assistant", inputs, inputs);
@@ -110,7 +111,7 @@ describe("a preview", () => {
   test("starts nothing, writes nothing, and leaves open what only the machine knows", async () => {
     const preview = await driver
       .resource("Sandbox", "assistant")
-      .create({ ...sandbox(), machine: unknown }, { preview: true });
+      .create({ ...sent(), machine: unknown }, { preview: true });
     expect(preview.outputs).toMatchObject({
       machine: unknown,
       generation: unknown,
@@ -124,12 +125,12 @@ describe("a preview", () => {
     const agent = { kind: "kit", kit: "openclaw", version: "1.0.0" } as const;
     await driver
       .resource("Sandbox", "assistant")
-      .create({ ...sandbox({ agent }), machine: unknown }, { preview: true });
+      .create({ ...sent({ agent }), machine: unknown }, { preview: true });
     expect(warnings()).toEqual(["up will refuse: it runs commands only"]);
   });
 
   test("of a wall's change leaves the generation open, of a network rule's keeps it", async () => {
-    const inputs = { ...sandbox(), machine: await claim() };
+    const inputs = { ...sent(), machine: await claim() };
     const old = await made(inputs);
     const resource = driver.resource("Sandbox", "assistant");
     const wall = await resource.update(old.id, old, { ...inputs, restart: "never" }, { preview: true });
@@ -141,7 +142,7 @@ describe("a preview", () => {
 
 describe("on its own machine", () => {
   test("a sandbox is created, found again by its id alone, updated and deleted", async () => {
-    const inputs = { ...sandbox(), machine: await claim() };
+    const inputs = { ...sent(), machine: await claim() };
     const resource = driver.resource("Sandbox", "assistant");
     const first = await resource.create(inputs);
     expect(first).toMatchObject({ id: "dev/assistant", refreshes: true });
@@ -165,7 +166,7 @@ describe("on its own machine", () => {
   });
 
   test("a sandbox that died is told as such, and can still be deleted", async () => {
-    const old = await made({ ...sandbox(), machine: await claim() });
+    const old = await made({ ...sent(), machine: await claim() });
     process.kill(pidOf(), "SIGKILL");
     await new Promise((done) => setTimeout(done, 100));
     const resource = driver.resource("Sandbox", "assistant");
@@ -181,7 +182,7 @@ describe("on its own machine", () => {
 
   test("a sandbox that does not become ready keeps its identity", async () => {
     const inputs = {
-      ...sandbox({ agent: { kind: "command", command: ["false"], env: {} } }),
+      ...sent({ agent: { kind: "command", command: ["false"], env: {} } }),
       machine: await claim(),
     };
     const error = await failureOf(made(inputs));
@@ -210,7 +211,7 @@ describe("on its own machine", () => {
 
 describe("on another machine", () => {
   test("what is recorded stays unaltered and is called unobserved", async () => {
-    const old = await made({ ...sandbox(), machine: await claim() });
+    const old = await made({ ...sent(), machine: await claim() });
     writeFileSync(join(state, "machine"), "another");
     expect(await driver.resource("Sandbox", "assistant").read(old.id, old)).toEqual(old);
     expect(warnings()).toEqual([expect.stringContaining("unobserved: sandbox dev/assistant")]);
@@ -218,7 +219,7 @@ describe("on another machine", () => {
 
   test("create, update and delete are refused and name the way out", async () => {
     const owner = await claim();
-    const old = await made({ ...sandbox(), machine: owner });
+    const old = await made({ ...sent(), machine: owner });
     writeFileSync(join(state, "machine"), "another");
     const resource = driver.resource("Sandbox", "assistant");
     const wayOut = `nacre forget --machine ${owner}`;
@@ -232,7 +233,7 @@ describe("on another machine", () => {
   });
 
   test("a state directory that was never used counts as another machine", async () => {
-    const old = await made({ ...sandbox(), machine: await claim() });
+    const old = await made({ ...sent(), machine: await claim() });
     rmSync(join(state, "machine"));
     expect(await driver.resource("Sandbox", "assistant").read(old.id, old)).toEqual(old);
     expect(warnings()).toEqual([expect.stringContaining("never used")]);
@@ -249,7 +250,7 @@ describe("the process", () => {
     process.env["SLOW"] = "60000";
     driver = await Driver.start(state);
     delete process.env["SLOW"];
-    const inputs = { ...sandbox(), machine: await claim() };
+    const inputs = { ...sent(), machine: await claim() };
     const refusal = expect(made(inputs)).rejects.toThrow(/abort/);
     while (!driver.logs.some(({ ephemeral }) => ephemeral)) await new Promise((done) => setTimeout(done, 20));
     const { Empty } = await import("../../lib/provider/protocol.ts");

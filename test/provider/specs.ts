@@ -1,4 +1,4 @@
-import type { HostSandbox, HostWorkspace } from "../../lib/synth/host-objects.ts";
+import { seccompText, type HostSandbox, type HostWorkspace } from "../../lib/synth/host-objects.ts";
 
 export const workspace = (name = "assistant"): HostWorkspace => ({
   project: "nacre",
@@ -28,3 +28,9 @@ export const sandbox = (changes: Partial<HostSandbox> = {}): HostSandbox => ({
   digests: { blueprint: "sha256:b", environment: "sha256:e" },
   ...changes,
 });
+
+/** As the engine sends it. */
+export const sent = (changes: Partial<HostSandbox> = {}) => {
+  const { seccomp, ...spec } = sandbox(changes);
+  return { ...spec, seccomp: seccompText(seccomp) };
+};
