@@ -32,7 +32,7 @@ export const hostRows: readonly Row[] = [
     what: "writing into the system",
     walls: ["mounts", "files", "ids"],
     done: /written/,
-    who: "root",
+    who: "nobody", // The row above has the same words.
     attempts: () => ["/etc", "/usr/bin", "/opt"].flatMap((folder) => writes(folder)),
   },
   {

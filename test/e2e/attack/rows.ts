@@ -33,8 +33,11 @@ export interface Row {
   readonly attempts: (outside: Outside, at: At) => readonly Attempt[];
   /** In what the program prints when it was done, and never otherwise. */
   readonly done: RegExp;
-  /** Who can do it without walls: the one who runs the daemon, where nothing is said. */
-  readonly who?: "root";
+  /**
+   * Who can do it without walls: the one who runs the daemon, where nothing is said. `nobody`: it is not tried there,
+   * since it would change the machine that runs the tests.
+   */
+  readonly who?: "root" | "nobody";
   /** It sends packets when it is done. */
   readonly packets?: true;
 }
