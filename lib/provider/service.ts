@@ -16,11 +16,12 @@ import { fromStruct, toStruct, unknown, type Properties } from "./wire.ts";
 export type Kinds = Readonly<Record<string, ResourceKind<any>>>;
 
 /** Pulumi's provider protocol (sdk/proto/pulumi/provider.proto) over resource kinds. */
-export function service(kinds: Kinds, log: () => EngineLog): UntypedServiceImplementation {
+export function service(kinds: () => Promise<Kinds>, log: () => EngineLog): UntypedServiceImplementation {
   const cancelled = new AbortController();
 
-  const kindOf = (request: { getType(): string }): ResourceKind<any> =>
-    kinds[request.getType()] ?? refuse(grpcStatus.NOT_FOUND, `no resource is called ${request.getType()}`);
+  const kindOf = async (request: { getType(): string }): Promise<ResourceKind<any>> =>
+    (await kinds())[request.getType()] ??
+    refuse(grpcStatus.NOT_FOUND, `no resource is called ${request.getType()}`);
 
   const callOf = (request: { getUrn(): string; getName(): string }): Call => ({
     urn: request.getUrn(),
@@ -82,8 +83,8 @@ export function service(kinds: Kinds, log: () => EngineLog): UntypedServiceImple
       return new Empty();
     }),
 
-    check: unary((request: ProviderProto.CheckRequest) => {
-      const { inputs, failures } = checkInputs(kindOf(request).inputs, fromStruct(request.getNews()));
+    check: unary(async (request: ProviderProto.CheckRequest) => {
+      const { inputs, failures } = checkInputs((await kindOf(request)).inputs, fromStruct(request.getNews()));
       const response = new pb.CheckResponse();
       response.setInputs(toStruct(inputs));
       for (const { property, reason } of failures) {
@@ -95,7 +96,7 @@ export function service(kinds: Kinds, log: () => EngineLog): UntypedServiceImple
       return response;
     }),
 
-    diff: unary((request: ProviderProto.DiffRequest) => {
+    diff: unary(async (request: ProviderProto.DiffRequest) => {
       const ignored = new Set(request.getIgnorechangesList());
       const changes = differences(fromStruct(request.getOldInputs()), fromStruct(request.getNews())).filter(
         ({ path, root }) => !ignored.has(path) && !ignored.has(root),
@@ -105,7 +106,7 @@ export function service(kinds: Kinds, log: () => EngineLog): UntypedServiceImple
       response.setChanges(changes.length === 0 ? DIFF_NONE : DIFF_SOME);
       response.setHasdetaileddiff(true);
       if (changes.length === 0) return response;
-      const { replaces, note } = kindOf(request).effect(changes);
+      const { replaces, note } = (await kindOf(request)).effect(changes);
       for (const { path, root, kind } of changes) {
         const detail = new pb.PropertyDiff();
         const mark = `${kind.toUpperCase()}${replaces.includes(root) ? "_REPLACE" : ""}`;
@@ -121,7 +122,7 @@ export function service(kinds: Kinds, log: () => EngineLog): UntypedServiceImple
     }),
 
     create: unary(async (request: ProviderProto.CreateRequest) => {
-      const kind = kindOf(request);
+      const kind = await kindOf(request);
       const inputs = fromStruct(request.getProperties());
       const response = new pb.CreateResponse();
       if (request.getPreview()) {
@@ -143,7 +144,7 @@ export function service(kinds: Kinds, log: () => EngineLog): UntypedServiceImple
         outputs: fromStruct(request.getProperties()),
       };
       const response = new pb.ReadResponse();
-      const found = await kindOf(request).read(recorded, callOf(request));
+      const found = await (await kindOf(request)).read(recorded, callOf(request));
       if (found === "gone") return response; // an empty id says so
       response.setRefreshBeforeUpdate(true);
       if (found === "unobserved") {
@@ -160,7 +161,7 @@ export function service(kinds: Kinds, log: () => EngineLog): UntypedServiceImple
     }),
 
     update: unary(async (request: ProviderProto.UpdateRequest) => {
-      const kind = kindOf(request);
+      const kind = await kindOf(request);
       const olds = { inputs: fromStruct(request.getOldInputs()), outputs: fromStruct(request.getOlds()) };
       const news = fromStruct(request.getNews());
       const response = new pb.UpdateResponse();
@@ -184,7 +185,7 @@ export function service(kinds: Kinds, log: () => EngineLog): UntypedServiceImple
         inputs: fromStruct(request.getOldInputs()),
         outputs: fromStruct(request.getProperties()),
       };
-      await kindOf(request).delete(recorded, callOf(request));
+      await (await kindOf(request)).delete(recorded, callOf(request));
       return new Empty();
     }),
 
