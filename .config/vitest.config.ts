@@ -4,6 +4,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   root: `${import.meta.dirname}/..`,
   test: {
+    globalSetup: "test/engine-first.ts",
     include: ["test/**/*.test.ts"],
     exclude: ["test/e2e/**", "test/bench/**", "**/*.slow.test.ts", "node_modules/**"],
     testTimeout: 60_000,

@@ -4,6 +4,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   root: `${import.meta.dirname}/..`,
   test: {
+    globalSetup: "test/engine-first.ts",
     include: ["test/**/*.slow.test.ts", "test/e2e/**/*.test.ts"],
     testTimeout: 600_000,
     hookTimeout: 900_000,
