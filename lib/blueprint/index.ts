@@ -8,7 +8,7 @@ export { nameSchema } from "./names.ts";
 export { nearest } from "./nearest.ts";
 export { misfits, overlaySchema, readOverlay } from "./overlay.ts";
 export { examineBlueprint, parseBlueprint, type ExaminedBlueprint } from "./parse.ts";
-export { portsOf } from "./ports.ts";
+export { portsOf, serverPorts } from "./ports.ts";
 export { policyDocumentSchema, type PolicyDocument } from "./policy-document.ts";
 export { presetSchema, readPolicy, readPreset, readSeccomp } from "./preset.ts";
 export { positionOf, problemsError, renderPath, type Finding, type Path, type Problem } from "./problem.ts";

@@ -8,6 +8,7 @@ import { NacreError } from "../error.ts";
 import { findKit } from "../host/kits/kit-folder.ts";
 import { grantHint } from "../host/operator.ts";
 import { operatorFile } from "../host/paths.ts";
+import { aloneIn } from "../policy/address.ts";
 import { classOf } from "../policy/address-class.ts";
 import type { Grant } from "../egress/protocol.ts";
 import type { KernelOffer } from "../host/launch-spec.ts";
@@ -157,7 +158,7 @@ export async function networkFinding(
   const inward = answers.filter((address) => classOf(address) !== "public");
   if (inward.length === 0) return { name, found: answers.join(", "), verdict: "ok" };
   if (granted.includes(host)) return { name, found: `${inward.join(", ")}, granted`, verdict: "ok" };
-  const grants = inward.map((address) => ({ host, cidr: cidrOf(address), port }));
+  const grants = inward.map((address) => ({ host, cidr: aloneIn(address), port }));
   return {
     name,
     found: `${inward.join(", ")}: not a public address`,
@@ -166,5 +167,3 @@ export async function networkFinding(
     grants,
   };
 }
-
-const cidrOf = (address: string): string => `${address}/${address.includes(":") ? 128 : 32}`;

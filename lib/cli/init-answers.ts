@@ -1,5 +1,7 @@
+import { NVIDIA_MODEL } from "../blueprint/index.ts";
 import { NacreError } from "../error.ts";
 import type { Provider } from "../router/config.ts";
+import { vendorEndpoints } from "../router/target.ts";
 import type { InitOptions } from "./init.ts";
 import type { KeySource } from "./provider-key.ts";
 
@@ -14,11 +16,6 @@ export interface Answers {
 
 const kinds = ["demo", "nvidia", "openai"] as const;
 type Kind = (typeof kinds)[number];
-
-const vendor = {
-  nvidia: { endpoint: "https://integrate.api.nvidia.com/v1", model: "nvidia/nemotron-3-super-120b-a12b" },
-  openai: { endpoint: "https://api.openai.com/v1", model: undefined },
-} as const;
 
 /** From the flags; where a person is there, what they leave open is asked. */
 export async function answersOf(options: InitOptions): Promise<Answers> {
@@ -49,10 +46,14 @@ export async function answersOf(options: InitOptions): Promise<Answers> {
     };
   const endpoint =
     kind === "openai"
-      ? await text("the service's address", options.endpoint, vendor.openai.endpoint)
+      ? await text("the service's address", options.endpoint, vendorEndpoints.openai)
       : options.endpoint;
-  const model = await text("the model (--model)", options.model, vendor[kind].model);
-  const url = urlOf(endpoint ?? vendor[kind].endpoint);
+  const model = await text(
+    "the model (--model)",
+    options.model,
+    kind === "nvidia" ? NVIDIA_MODEL : undefined,
+  );
+  const url = urlOf(endpoint ?? vendorEndpoints[kind]);
   const key = await keyOf(kind, url, options, text);
   const provider: Provider = {
     kind,

@@ -1,9 +1,10 @@
 import { setSecret } from "../host/operator-edit.ts";
 import { operatorFile } from "../host/paths.ts";
+import { vendorEndpoints } from "../router/target.ts";
 import { note } from "./output.ts";
 
 /** Where NVIDIA Endpoints answer; the only host that its key may go to. */
-export const nvidiaHost = "integrate.api.nvidia.com";
+export const nvidiaHost = new URL(vendorEndpoints.nvidia).hostname;
 
 /** Where a key comes from. */
 export type KeySource = { readonly env: string } | { readonly file: string };

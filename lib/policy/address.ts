@@ -41,6 +41,9 @@ export function parseCidr(text: string): Cidr | undefined {
   return { family: address.family, value: address.value, bits };
 }
 
+/** The range that holds this address alone. */
+export const aloneIn = (address: string): string => `${address}/${address.includes(":") ? 128 : 32}`;
+
 export function contains(cidr: Cidr, address: IpAddress): boolean {
   if (cidr.family !== address.family) return false;
   const shift = BigInt((cidr.family === 4 ? 32 : 128) - cidr.bits);

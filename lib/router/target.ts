@@ -12,7 +12,8 @@ export interface Target {
   readonly base: string;
 }
 
-const endpoints = {
+/** Where the vendors answer: the base URL of a provider that names none. */
+export const vendorEndpoints = {
   nvidia: "https://integrate.api.nvidia.com/v1",
   openai: "https://api.openai.com/v1",
 } as const;
@@ -26,7 +27,7 @@ export function targetOf(
   provider: Provider & { readonly kind: "nvidia" | "openai" },
   isGranted: (where: { readonly host: string; readonly port: number }) => boolean,
 ): Target {
-  const text = provider.endpoint ?? endpoints[provider.kind];
+  const text = provider.endpoint ?? vendorEndpoints[provider.kind];
   const wrong = (message: string, hint: string): NacreError =>
     new NacreError({ code: "endpoint_invalid", subject: `inference provider ${name}`, message, hint });
   const url = URL.canParse(text) ? new URL(text) : undefined;

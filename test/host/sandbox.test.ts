@@ -10,6 +10,18 @@ import { agentSpec as spec, withCredential } from "./specs.ts";
 
 const id = "dev/assistant";
 
+/** A sandbox that was refused a server, and how it asks that one again. */
+async function refused(user: (typeof users)[number]) {
+  const host = machine(user);
+  const server = await outsideServer();
+  host.operator(server.grants);
+  await host.create(spec());
+  const greeting = async () => (await host.run(id, firstLineOf(address, server.port))).stdout;
+  expect(await greeting()).not.toBe("hello from outside");
+  const [denial] = await host.call("denials", { id });
+  return { host, server, greeting, denial };
+}
+
 describe.each(users)("as %s", (user) => {
   test("a sandbox stands behind four walls, and what is exec'd behind the same", async () => {
     const host = machine(user);
@@ -107,13 +119,7 @@ describe.each(users)("as %s", (user) => {
   });
 
   test("allow, block and unblock are live, and outlast a restart and an update", async () => {
-    const host = machine(user);
-    const server = await outsideServer();
-    host.operator(server.grants);
-    await host.create(spec());
-    const greeting = async () => (await host.run(id, firstLineOf(address, server.port))).stdout;
-    expect(await greeting()).not.toBe("hello from outside");
-    const [denial] = await host.call("denials", { id });
+    const { host, server, greeting, denial } = await refused(user);
     const { allow } = await host.call("allow", { id, what: { denial: denial?.id ?? "" }, seconds: 600 });
     expect(allow).toMatchObject({ host: address, port: server.port });
     expect(await greeting()).toBe("hello from outside");
@@ -129,13 +135,7 @@ describe.each(users)("as %s", (user) => {
   });
 
   test("an allow that is taken back is closed at once, by its own id, its denial's or its host", async () => {
-    const host = machine(user);
-    const server = await outsideServer();
-    host.operator(server.grants);
-    await host.create(spec());
-    const greeting = async () => (await host.run(id, firstLineOf(address, server.port))).stdout;
-    expect(await greeting()).not.toBe("hello from outside");
-    const [denial] = await host.call("denials", { id });
+    const { host, server, greeting, denial } = await refused(user);
     const where = { host: address, port: server.port };
     for (const meant of ["allow", "denial", "host"] as const) {
       const { allow } = await host.call("allow", { id, what: where });

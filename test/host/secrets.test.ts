@@ -22,6 +22,16 @@ function shared(): string {
   return folder;
 }
 
+/** A sandbox' description whose key is a variable of whoever calls `nacre up`. */
+async function withVariable(user: (typeof users)[number]) {
+  const provider = await modelServer(shared());
+  const host = machine(user, { SSL_CERT_FILE: provider.bundle });
+  host.operator(
+    `secrets:\n  key: { env: MY_KEY, for: ["${provider.destination}"], use: ["*/*"] }\ngrants:\n${provider.grants}`,
+  );
+  return { provider, host, spec: agentSpec({ inference: withCredential(provider.endpoint) }) };
+}
+
 describe.each(users)("as %s", (user) => {
   test("a secret reaches its provider and is found nowhere else; a planted control is found", async () => {
     const folder = shared();
@@ -65,13 +75,7 @@ describe.each(users)("as %s", (user) => {
   });
 
   test("a new sandbox whose key has no value is refused; who asks one that cannot reach its model is told at once", async () => {
-    const folder = shared();
-    const provider = await modelServer(folder);
-    const host = machine(user, { SSL_CERT_FILE: provider.bundle });
-    host.operator(
-      `secrets:\n  key: { env: MY_KEY, for: ["${provider.destination}"], use: ["*/*"] }\ngrants:\n${provider.grants}`,
-    );
-    const spec = agentSpec({ inference: withCredential(provider.endpoint) });
+    const { host, spec } = await withVariable(user);
     await expect(host.create(spec)).rejects.toMatchObject({
       code: "secret_lacking",
       message: expect.stringContaining("MY_KEY was not set"),
@@ -93,13 +97,7 @@ describe.each(users)("as %s", (user) => {
   });
 
   test("an env secret lives in memory: after a daemon's end its endpoints say so, until it is handed over again", async () => {
-    const folder = shared();
-    const provider = await modelServer(folder);
-    const host = machine(user, { SSL_CERT_FILE: provider.bundle });
-    host.operator(
-      `secrets:\n  key: { env: MY_KEY, for: ["${provider.destination}"], use: ["*/*"] }\ngrants:\n${provider.grants}`,
-    );
-    const spec = agentSpec({ inference: withCredential(provider.endpoint) });
+    const { provider, host, spec } = await withVariable(user);
     await host.call("workspace.create", { spec: { project: "test", environment: "dev", name: "assistant" } });
     const values = { key: "first-value" };
     expect(await host.call("sandbox.create", { spec, values })).toMatchObject({ problems: [] });

@@ -1,11 +1,11 @@
 import { cp, mkdir, readdir, readFile, rename, rm, statfs } from "node:fs/promises";
 import { lookup } from "node:dns/promises";
 import { randomBytes } from "node:crypto";
-import { isIP } from "node:net";
 import { join } from "node:path";
 import { z } from "zod";
 import { NacreError } from "../../error.ts";
 import type { Grant } from "../../egress/protocol.ts";
+import { aloneIn } from "../../policy/address.ts";
 import type { KitContext } from "../kit.ts";
 import { isCode } from "../state.ts";
 import { makeKitFolder, placeKit, recordKit, treeOf, type KitRecord } from "./kit-folder.ts";
@@ -64,7 +64,7 @@ async function grantsFor({ url, port }: Registry): Promise<readonly Grant[]> {
     const addresses = await lookup(host, { all: true });
     return addresses.map(({ address }) => ({
       host,
-      cidr: `${address}/${isIP(address) === 6 ? 128 : 32}`,
+      cidr: aloneIn(address),
       port,
     }));
   } catch (error) {

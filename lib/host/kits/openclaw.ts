@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { request } from "node:http";
 import { join } from "node:path";
+import { serverPorts } from "../../blueprint/index.ts";
 import { inside } from "../inside.ts";
 import type { Kit, KitAgent, KitSandbox } from "../kit.ts";
 import { findKit, treeOf, type KitRecord } from "./kit-folder.ts";
@@ -32,7 +33,7 @@ export function openclawKit(): Kit {
 }
 
 /** OpenClaw's own; where the blueprint names other ports and not this one, it listens on the first. */
-const usualPort = 18_789;
+const usualPort = serverPorts.openclaw;
 
 const manifestFolder = new URL("openclaw/", import.meta.url);
 

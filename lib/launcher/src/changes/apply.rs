@@ -7,8 +7,8 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{
-    AtFlags, CWD, Gid, Mode, OFlags, RenameFlags, Stat, Uid, fchown, fstat, mkdirat, openat,
-    renameat_with, unlinkat,
+    AtFlags, CWD, Gid, Mode, RenameFlags, Stat, Uid, fchown, fstat, mkdirat, openat, renameat_with,
+    unlinkat,
 };
 use rustix::io::Errno;
 use serde_json::json;
@@ -18,7 +18,7 @@ use super::client::Asked;
 use super::compare::is_git;
 use super::record::{Change, Kind, Record};
 use super::stage::Stage;
-use super::tree::{FOLDER, before_of, beneath, look};
+use super::tree::{FOLDER, before_of, look, parent};
 use crate::error::{Because, Result, WallError, describe};
 use crate::spec::Apply;
 
@@ -156,21 +156,8 @@ pub struct Target {
 }
 
 impl Target {
-    fn parent<'a>(&self, path: &'a str) -> rustix::io::Result<(OwnedFd, &'a str)> {
-        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
-        Ok((
-            beneath(
-                &self.root,
-                parent,
-                OFlags::PATH | OFlags::DIRECTORY,
-                Mode::empty(),
-            )?,
-            name,
-        ))
-    }
-
     pub fn now(&self, path: &str) -> rustix::io::Result<Option<Stat>> {
-        match self.parent(path) {
+        match parent(&self.root, path) {
             Ok((folder, name)) => look(&folder, &c_string(name)?),
             Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
             Err(error) => Err(error),
@@ -201,7 +188,7 @@ impl Target {
             .as_ref()
             .is_some_and(|before| before.kind == Kind::Folder);
         if change.after.is_none() && is_folder {
-            let (folder, name) = self.parent(&change.path)?;
+            let (folder, name) = parent(&self.root, &change.path)?;
             return match unlinkat(&folder, name, AtFlags::REMOVEDIR) {
                 // Something was put there a moment ago; it stays.
                 Ok(()) | Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOENT) => Ok(()),
@@ -212,11 +199,11 @@ impl Target {
             return Err(io::Error::other(reason));
         }
         if change.after.is_none() {
-            let (folder, name) = self.parent(&change.path)?;
+            let (folder, name) = parent(&self.root, &change.path)?;
             return Ok(unlinkat(&folder, name, AtFlags::empty())?);
         }
         self.make_folders(&change.path)?;
-        let (folder, name) = self.parent(&change.path)?;
+        let (folder, name) = parent(&self.root, &change.path)?;
         let flags = if change.before.is_none() {
             RenameFlags::NOREPLACE
         } else {
@@ -233,10 +220,10 @@ impl Target {
 
     fn make_folders(&self, path: &str) -> io::Result<()> {
         for folder in ancestors(path) {
-            let (parent, name) = self.parent(folder)?;
-            match mkdirat(&parent, name, Mode::from(0o755)) {
+            let (holder, name) = parent(&self.root, folder)?;
+            match mkdirat(&holder, name, Mode::from(0o755)) {
                 Ok(()) => {
-                    let made = openat(&parent, name, FOLDER, Mode::empty())?;
+                    let made = openat(&holder, name, FOLDER, Mode::empty())?;
                     self.give(&made, self.owner)?;
                 }
                 Err(Errno::EXIST) => {}

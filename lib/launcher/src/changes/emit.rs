@@ -10,7 +10,7 @@ use serde_json::json;
 use super::Contents;
 use super::compare::{Comparison, Found, Views};
 use super::record::{Change, Kind, Record};
-use super::tree::{FOLDER, beneath};
+use super::tree::{FOLDER, beneath, parent};
 use crate::child::{self, Stdio, Walls};
 use crate::error::{Because, Result, WallError};
 use crate::files::FileWall;
@@ -190,13 +190,7 @@ struct Content {
 
 fn open(root: &OwnedFd, path: &str, kind: Kind) -> io::Result<Content> {
     if kind == Kind::Symlink {
-        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let folder = beneath(
-            root,
-            parent,
-            OFlags::PATH | OFlags::DIRECTORY,
-            Mode::empty(),
-        )?;
+        let (folder, name) = parent(root, path)?;
         let target = rustix::fs::readlinkat(&folder, name, Vec::new())?.into_bytes();
         return Ok(Content {
             length: target.len() as u64,

@@ -59,6 +59,18 @@ pub fn beneath(
     Err(Errno::AGAIN)
 }
 
+/// The folder that `path` lies in, and its name there.
+pub fn parent(root: impl AsFd, path: &str) -> rustix::io::Result<(OwnedFd, &str)> {
+    let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let folder = beneath(
+        root,
+        parent,
+        OFlags::PATH | OFlags::DIRECTORY,
+        Mode::empty(),
+    )?;
+    Ok((folder, name))
+}
+
 /// `None`: neither a file nor a link nor a folder.
 pub fn kind_of(stat: &Stat) -> Option<Kind> {
     match FileType::from_raw_mode(stat.st_mode) {
