@@ -9,6 +9,7 @@ import { doctor } from "./doctor.ts";
 import { exec, shell } from "./exec.ts";
 import { init } from "./init.ts";
 import { logs } from "./logs.ts";
+import { policy } from "./policy.ts";
 import { reference } from "./reference.ts";
 import { run } from "./run.ts";
 import { secret } from "./secret.ts";
@@ -39,6 +40,7 @@ export const commands = (program: Command): Command[] => [
   allow(),
   block(),
   unblock(),
+  policy(),
   doctor(),
   start(),
   reference(),

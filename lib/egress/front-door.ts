@@ -1,7 +1,7 @@
 import net from "node:net";
 import type { IpAddress } from "../policy/address.ts";
 import { decide, dependsOnProgram, inferenceHost } from "../policy/decide.ts";
-import type { Allowed, Caller, Denied, Destination } from "../policy/decision.ts";
+import type { Caller, Carried, Denied, Destination } from "../policy/decision.ts";
 import { Refused } from "../policy/refused.ts";
 import { NacreError } from "../error.ts";
 import type { Audit } from "./audit.ts";
@@ -99,7 +99,7 @@ export class FrontDoor {
     }
   }
 
-  async #carry(captured: Captured, who: Caller, decision: Allowed): Promise<void> {
+  async #carry(captured: Captured, who: Caller, decision: Carried): Promise<void> {
     const { policy, owners, upstreams, tunnels } = this.#behind;
     const { where, ended } = captured;
     const changed = dependsOnProgram(policy.current, where) ? owners.changed(decision.rule, who) : undefined;
@@ -130,7 +130,7 @@ export class FrontDoor {
   async #join(
     captured: Captured,
     who: Caller,
-    decision: Allowed,
+    decision: Carried,
     upstream: net.Socket,
     opening: Promise<Buffer>,
     cut: Promise<never>,
@@ -210,7 +210,7 @@ const tooMany: Denied = {
   fix: { text: "open fewer connections at one time" },
 };
 
-async function openingOf({ agent, where }: Captured, decision: Allowed): Promise<Buffer> {
+async function openingOf({ agent, where }: Captured, decision: Carried): Promise<Buffer> {
   const required = decision.inspect === "tls";
   const { bytes, is } = await readOpening(agent, required ? limits.helloMs : undefined);
   const fault = openingFault(is, decision.rule, where, required);

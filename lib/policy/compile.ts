@@ -83,7 +83,7 @@ function add(
   ports.set(port, entries);
 }
 
-const strictness: Readonly<Record<Inspection, number>> = { tls: 0, sniff: 1, opaque: 2 };
+const strictness: Readonly<Record<Inspection, number>> = { http: 0, tls: 1, sniff: 2, opaque: 3 };
 
 function portsOf(rule: RuleId, endpoint: Endpoint): readonly number[] {
   const { port, ports } = endpoint;
