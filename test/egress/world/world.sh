@@ -3,6 +3,7 @@
 #   agent (loopback only, captured)   world (where the egress runs) ── veth ── servers (public addresses)
 # $1: a folder with `hosts` and `resolv.conf` for the egress, `agent-hosts` and `agent-resolv.conf`. Prints "ready AGENT SERVERS".
 set -euo pipefail
+export PATH="$PATH:/usr/sbin:/sbin" # an ordinary user's has no nft
 mount --bind "$1/hosts" /etc/hosts
 mount --bind "$1/resolv.conf" "$(readlink -f /etc/resolv.conf)"
 ip link set lo up
