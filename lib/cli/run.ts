@@ -88,6 +88,19 @@ async function specOf(presets: readonly string[]) {
   for (const warning of objects.warnings) note(`warning: ${warning}`);
   const [sandbox] = objects.sandboxes;
   if (sandbox === undefined) throw new RangeError("the environment has one sandbox");
-  const { project, name, walls, files, seccomp, network, inference, resources, digests } = sandbox;
-  return { project, environment: "run", name, walls, files, seccomp, network, inference, resources, digests };
+  const { project, name, walls, files, seccomp, network, inference, credentials, resources, digests } =
+    sandbox;
+  return {
+    project,
+    environment: "run",
+    name,
+    walls,
+    files,
+    seccomp,
+    network,
+    inference,
+    credentials,
+    resources,
+    digests,
+  };
 }

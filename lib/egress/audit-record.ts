@@ -3,7 +3,15 @@ import { z } from "zod";
 
 const fixSchema = z.object({
   text: z.string(),
-  allow: z.object({ host: z.string(), port: z.int(), binary: z.string().optional() }).optional(),
+  allow: z
+    .object({
+      host: z.string(),
+      port: z.int(),
+      binary: z.string().optional(),
+      method: z.string().optional(),
+      path: z.string().optional(),
+    })
+    .optional(),
   grant: z.object({ host: z.string(), cidr: z.string(), port: z.int() }).optional(),
   unblock: z.string().optional(),
 });
@@ -16,10 +24,10 @@ export const auditRecordSchema = z.object({
   /** ISO 8601, UTC. */
   time: z.string(),
   /** `policy`: another policy came into force. `lost`: records that could not be written. */
-  kind: z.enum(["dns", "connect", "close", "inference", "publish", "policy", "lost"]),
-  /** `failed`: allowed, but nothing answered. */
-  verdict: z.enum(["allow", "deny", "failed", "closed", "changed"]),
-  /** Of a connection that was not made: the same for the same host, port, program and layer, so that repeats are one. */
+  kind: z.enum(["dns", "connect", "request", "close", "inference", "publish", "policy", "lost"]),
+  /** `failed`: allowed, but nothing answered. `audit`: went through, and would be refused where the rule enforced. */
+  verdict: z.enum(["allow", "audit", "deny", "failed", "closed", "changed"]),
+  /** Of a connection that was not made: the same for the same host, port, program, layer and request, so that repeats are one. */
   id: z.string().optional(),
   host: z.string().optional(),
   /** Absent for a name that was looked up: its port is not known then. */
@@ -28,6 +36,9 @@ export const auditRecordSchema = z.object({
   binary: z.string().optional(),
   sha256: z.string().optional(),
   rule: z.string().optional(),
+  /** Of `request`: what it asked for. The path is canonical, without the query. */
+  method: z.string().optional(),
+  path: z.string().optional(),
   layer: z.string().optional(),
   reason: z.string().optional(),
   fix: fixSchema.optional(),
@@ -55,7 +66,11 @@ export type AuditRecord = z.infer<typeof auditRecordSchema>;
 export type AuditEvent = Omit<AuditRecord, "time" | "policy" | "revision" | "prev" | "count">;
 
 /** Eight hexadecimal digits that a person can type. */
-export function denialId(event: Pick<AuditEvent, "host" | "port" | "binary" | "layer">): string {
-  const text = JSON.stringify([event.host, event.port ?? null, event.binary ?? null, event.layer ?? null]);
+export function denialId(
+  event: Pick<AuditEvent, "host" | "port" | "binary" | "layer" | "method" | "path">,
+): string {
+  const { host, port = null, binary = null, layer = null, method, path } = event;
+  const request = method === undefined ? [] : [method, path];
+  const text = JSON.stringify([host, port, binary, layer, ...request]);
   return createHash("sha256").update(text).digest("hex").slice(0, 8);
 }

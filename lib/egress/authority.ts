@@ -7,12 +7,14 @@ import {
 } from "node:crypto";
 import { AsnConvert } from "@peculiar/asn1-schema";
 import * as asn from "@peculiar/asn1-x509";
+import { parseAddress } from "../policy/address.ts";
 import { commonName, extension, signCertificate } from "./certificate.ts";
 
 /**
- * One certificate authority per sandbox. The daemon makes it and keeps its key outside (0600); the sandbox trusts the
- * certificate; the egress gets leaves only. Its name constraint (RFC 5280, 4.2.1.10; critical) keeps it worthless for
- * any other name, should its key ever leak.
+ * One certificate authority per sandbox. The daemon makes it and keeps its key outside (0600); that sandbox alone trusts
+ * the certificate, and that sandbox' egress alone signs with the key, over the control channel and in memory only. It may
+ * sign for every name, since the names that are inspected change while the agent runs; whoever had the key could
+ * deceive this one sandbox, whose traffic the egress carries anyway.
  */
 export interface Authority {
   /** PEM. */
@@ -29,17 +31,10 @@ export interface Leaf extends Authority {
 
 const day = 24 * 3600 * 1000;
 
-/** @param names what it may sign for. Without any name it may sign for all, which only inspection will need. */
-export function makeAuthority(sandbox: string, names: readonly string[]): Authority {
+export function makeAuthority(sandbox: string): Authority {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const usage = asn.KeyUsageFlags.keyCertSign | asn.KeyUsageFlags.cRLSign;
-  const extensions = [
-    extension(asn.id_ce_basicConstraints, new asn.BasicConstraints({ cA: true, pathLenConstraint: 0 }), true),
-    extension(asn.id_ce_keyUsage, new asn.KeyUsage(usage), true),
-    extension(asn.id_ce_subjectKeyIdentifier, new asn.SubjectKeyIdentifier(keyId(publicKey))),
-  ];
-  if (names.length > 0) extensions.push(extension(asn.id_ce_nameConstraints, permitted(names), true));
-  const subject = commonName(`Nacre sandbox ${sandbox}`);
+  const subject = commonName(`Nacre sandbox ${sandbox}`.slice(0, 64));
   const certificate = signCertificate(
     {
       subject,
@@ -47,49 +42,75 @@ export function makeAuthority(sandbox: string, names: readonly string[]): Author
       notBefore: new Date(Date.now() - day),
       notAfter: new Date(Date.now() + 3650 * day),
       publicKey,
-      extensions,
+      extensions: [
+        extension(
+          asn.id_ce_basicConstraints,
+          new asn.BasicConstraints({ cA: true, pathLenConstraint: 0 }),
+          true,
+        ),
+        extension(asn.id_ce_keyUsage, new asn.KeyUsage(usage), true),
+        extension(asn.id_ce_subjectKeyIdentifier, new asn.SubjectKeyIdentifier(keyId(publicKey))),
+      ],
     },
     privateKey,
   );
   return { certificate, key: pem(privateKey) };
 }
 
-/** A leaf for `name`, good for 90 days. */
-export function issue(authority: Authority, name: string): Leaf {
-  const issuer = createPrivateKey(authority.key);
-  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const parsed = AsnConvert.parse(derOf(authority.certificate), asn.Certificate).tbsCertificate;
-  const expires = new Date(Math.min(Date.now() + 90 * day, parsed.validity.notAfter.getTime().getTime()));
-  const authorityKey = new asn.AuthorityKeyIdentifier({
-    keyIdentifier: new asn.KeyIdentifier(keyId(createPublicKey(issuer))),
-  });
-  const certificate = signCertificate(
-    {
-      subject: commonName(name),
-      issuer: parsed.subject,
-      notBefore: new Date(Date.now() - day),
-      notAfter: expires,
-      publicKey,
-      extensions: [
-        extension(asn.id_ce_basicConstraints, new asn.BasicConstraints({ cA: false }), true),
-        extension(asn.id_ce_keyUsage, new asn.KeyUsage(asn.KeyUsageFlags.digitalSignature), true),
-        extension(asn.id_ce_extKeyUsage, new asn.ExtendedKeyUsage([asn.id_kp_serverAuth])),
-        extension(
-          asn.id_ce_subjectAltName,
-          new asn.SubjectAlternativeName([new asn.GeneralName({ dNSName: name })]),
-        ),
-        extension(asn.id_ce_authorityKeyIdentifier, authorityKey),
-        extension(asn.id_ce_subjectKeyIdentifier, new asn.SubjectKeyIdentifier(keyId(publicKey))),
-      ],
-    },
-    issuer,
-  );
-  return { certificate, key: pem(privateKey), expires };
+/**
+ * Signs leaves, each good for 90 days. One pair of keys for all of them: they never leave this process, and a pair for each
+ * name would cost more than the signature.
+ */
+export class Issuer {
+  readonly #key: KeyObject;
+  readonly #issuer: asn.Name;
+  readonly #authorityKey: asn.AuthorityKeyIdentifier;
+  readonly #expires: Date;
+  readonly #leaf = generateKeyPairSync("ec", { namedCurve: "P-256" });
+
+  constructor({ certificate, key }: Authority) {
+    this.#key = createPrivateKey(key);
+    const { subject, validity } = AsnConvert.parse(derOf(certificate), asn.Certificate).tbsCertificate;
+    this.#issuer = subject;
+    this.#expires = validity.notAfter.getTime();
+    const keyIdentifier = new asn.KeyIdentifier(keyId(createPublicKey(this.#key)));
+    this.#authorityKey = new asn.AuthorityKeyIdentifier({ keyIdentifier });
+  }
+
+  /** @param host a name, or an address in its only spelling */
+  issue(host: string): Leaf {
+    const expires = new Date(Math.min(Date.now() + 90 * day, this.#expires.getTime()));
+    const { publicKey, privateKey } = this.#leaf;
+    const subjects = new asn.SubjectAlternativeName([alternative(host)]);
+    const certificate = signCertificate(
+      {
+        // RFC 5280, 4.2.1.6: the alternative name is the one that counts; a long one does not fit the other (64 characters).
+        subject: commonName(host.slice(0, 64)),
+        issuer: this.#issuer,
+        notBefore: new Date(Date.now() - day),
+        notAfter: expires,
+        publicKey,
+        extensions: [
+          extension(asn.id_ce_basicConstraints, new asn.BasicConstraints({ cA: false }), true),
+          extension(asn.id_ce_keyUsage, new asn.KeyUsage(asn.KeyUsageFlags.digitalSignature), true),
+          extension(asn.id_ce_extKeyUsage, new asn.ExtendedKeyUsage([asn.id_kp_serverAuth])),
+          extension(asn.id_ce_subjectAltName, subjects),
+          extension(asn.id_ce_authorityKeyIdentifier, this.#authorityKey),
+          extension(asn.id_ce_subjectKeyIdentifier, new asn.SubjectKeyIdentifier(keyId(publicKey))),
+        ],
+      },
+      this.#key,
+    );
+    return { certificate, key: pem(privateKey), expires };
+  }
 }
 
-function permitted(names: readonly string[]): asn.NameConstraints {
-  const subtrees = names.map((dNSName) => new asn.GeneralSubtree({ base: new asn.GeneralName({ dNSName }) }));
-  return new asn.NameConstraints({ permittedSubtrees: new asn.GeneralSubtrees(subtrees) });
+/** One leaf alone. */
+export const issue = (authority: Authority, host: string): Leaf => new Issuer(authority).issue(host);
+
+function alternative(host: string): asn.GeneralName {
+  const address = parseAddress(host);
+  return new asn.GeneralName(address === undefined ? { dNSName: host } : { iPAddress: address.text });
 }
 
 /** RFC 5280, 4.2.1.2, method 1: SHA-1 of the public key's bits. */

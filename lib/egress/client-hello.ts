@@ -4,12 +4,19 @@ import { limits } from "./limits.ts";
 export type FirstBytes =
   | { readonly kind: "more" }
   | { readonly kind: "other" }
-  | { readonly kind: "hello"; readonly serverName: string | undefined; readonly encrypted: boolean }
+  | {
+      readonly kind: "hello";
+      readonly serverName: string | undefined;
+      readonly encrypted: boolean;
+      /** The protocols that it offers (ALPN, RFC 7301); `undefined`: it offers none by name. */
+      readonly protocols: readonly string[] | undefined;
+    }
   | { readonly kind: "malformed"; readonly reason: string };
 
 const handshakeRecord = 22;
 const clientHello = 1;
 const serverNameExtension = 0;
+const protocolsExtension = 16;
 /** RFC 9849 (encrypted ClientHello) and the ESNI drafts before it: the name that counts would be another one. */
 const encryptedExtensions: readonly number[] = [0xfe0d, 0xffce];
 
@@ -57,14 +64,15 @@ function handshakeOf(bytes: Buffer): Buffer | undefined {
   return undefined;
 }
 
-function namesOf(hello: Reader): { serverName: string | undefined; encrypted: boolean } {
+function namesOf(hello: Reader): Omit<FirstBytes & { kind: "hello" }, "kind"> {
   hello.skip(2 + 32);
   hello.skip(hello.number(1));
   hello.skip(hello.number(2));
   hello.skip(hello.number(1));
   let serverName: string | undefined;
   let encrypted = false;
-  if (hello.atEnd()) return { serverName, encrypted };
+  let protocols: readonly string[] | undefined;
+  if (hello.atEnd()) return { serverName, encrypted, protocols };
   const extensions = hello.part(hello.number(2));
   if (!hello.atEnd()) throw new Malformed("bytes behind the extensions");
   const seen = new Set<number>();
@@ -74,9 +82,18 @@ function namesOf(hello: Reader): { serverName: string | undefined; encrypted: bo
     if (seen.has(type)) throw new Malformed(`extension ${type} twice`);
     seen.add(type);
     if (type === serverNameExtension) serverName = serverNameOf(body);
+    if (type === protocolsExtension) protocols = protocolsOf(body);
     if (encryptedExtensions.includes(type)) encrypted = true;
   }
-  return { serverName, encrypted };
+  return { serverName, encrypted, protocols };
+}
+
+function protocolsOf(body: Reader): string[] {
+  const list = body.part(body.number(2));
+  if (!body.atEnd()) throw new Malformed("bytes behind the protocols");
+  const names: string[] = [];
+  while (!list.atEnd()) names.push(list.part(list.number(1)).rest().toString("latin1"));
+  return names;
 }
 
 function serverNameOf(body: Reader): string {

@@ -9,6 +9,7 @@ import { type Captured, dialledBy, WaitingRoom } from "./captured.ts";
 import { serveTcp } from "./dns-server.ts";
 import type { DnsOutcome, PolicyDns } from "./dns.ts";
 import { openingFault, readOpening } from "./first-bytes.ts";
+import type { Inspection } from "./inspection.ts";
 import { limits } from "./limits.ts";
 import type { LivePolicy } from "./live-policy.ts";
 import type { Owners } from "./owners.ts";
@@ -30,6 +31,8 @@ export interface Behind {
   readonly seenDns: (outcome: DnsOutcome) => void;
   /** Takes over a connection to `inference.local:443`. */
   readonly inference: (agent: net.Socket) => void;
+  /** Carries what a rule has inspected. */
+  readonly inspection: Inspection;
 }
 
 /**
@@ -117,8 +120,15 @@ export class FrontDoor {
       },
     });
     try {
+      if (decision.inspect === "http") {
+        await this.#behind.inspection.carry(captured, who, decision, cut.promise);
+        return;
+      }
       const hello = decision.inspect === "tls" ? await openingOf(captured, decision) : Buffer.alloc(0);
-      const upstream = await Promise.race([upstreams.connect(where, ended.signal), cut.promise]);
+      const upstream = await Promise.race([
+        upstreams.connect(where, ended.signal, decision.within),
+        cut.promise,
+      ]);
       // Elsewhere the server may speak first, so it is dialled before the agent's first bytes are known.
       const opening = decision.inspect === "sniff" ? openingOf(captured, decision) : Promise.resolve(hello);
       await this.#join(captured, who, decision, upstream, opening, cut.promise);

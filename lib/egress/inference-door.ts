@@ -1,11 +1,13 @@
-import type http from "node:http";
-import https from "node:https";
+import http from "node:http";
 import type net from "node:net";
-import type tls from "node:tls";
 import { inferenceHost } from "../policy/decide.ts";
 import type { Caller, Denied } from "../policy/decision.ts";
 import type { InferenceOutcome, Router } from "../router/router.ts";
+import { acceptTls } from "./agent-tls.ts";
 import type { Audit } from "./audit.ts";
+import { openingFault, readOpening } from "./first-bytes.ts";
+import type { Leaves } from "./leaves.ts";
+import { limits } from "./limits.ts";
 import type { Owners } from "./owners.ts";
 import type { Tunnels } from "./tunnels.ts";
 
@@ -15,9 +17,7 @@ const keepAliveMs = 60_000;
 
 export interface InferenceDoorOptions {
   readonly router: Router;
-  /** The leaf for `inference.local`, PEM. */
-  readonly certificate: string;
-  readonly key: string;
+  readonly leaves: Leaves;
   readonly tunnels: Tunnels;
   readonly owners: Owners;
   readonly audit: Audit;
@@ -26,34 +26,24 @@ export interface InferenceDoorOptions {
   readonly refuse: (agent: net.Socket, denied: Denied) => void;
 }
 
-/** The one place where TLS is terminated: connections of the sandbox to `inference.local`. */
+/** Connections of the sandbox to `inference.local`, which the egress answers itself. */
 export class InferenceDoor {
   readonly #options: InferenceDoorOptions;
-  readonly #server: https.Server;
+  readonly #server: http.Server;
   /** Which program owns an open connection, by the agent's end of it. */
   readonly #callers = new Map<string, Promise<Caller>>();
 
   constructor(options: InferenceDoorOptions) {
     this.#options = options;
-    this.#server = https.createServer(
-      {
-        cert: options.certificate,
-        key: options.key,
-        ALPNProtocols: ["http/1.1"],
-        minVersion: "TLSv1.2",
-        maxHeaderSize: 32 * 1024,
-        // Without a name, or with another, there is no certificate to show.
-        SNICallback: (name, done) => {
-          if (name.toLowerCase() === inferenceHost) done(null);
-          else done(new Error("this is inference.local"));
-        },
-      },
+    this.#server = http.createServer(
+      { maxHeaderSize: limits.headBytes, headersTimeout: limits.headMs, requestTimeout: 0 },
       (message, response) => void this.#serve(message, response),
     );
     this.#server.timeout = silentMs;
     this.#server.keepAliveTimeout = keepAliveMs;
-    this.#server.on("tlsClientError", (_error, socket: tls.TLSSocket) => socket.destroy());
     this.#server.on("clientError", (_error, socket) => socket.destroy());
+    // As the inspector: Node checks the time for a head from `listening` on.
+    this.#server.emit("listening");
   }
 
   /** Serves a captured connection until its end, or until a block cuts it. */
@@ -71,7 +61,26 @@ export class InferenceDoor {
       forget();
       this.#callers.delete(end);
     });
-    this.#server.emit("connection", agent);
+    void this.#begin(agent);
+  }
+
+  /** A name that is another one, or none, is shown no certificate. */
+  async #begin(agent: net.Socket): Promise<void> {
+    const { bytes, is } = await readOpening(agent, limits.helloMs);
+    if (
+      openingFault(is, "inference", { host: inferenceHost, port: 443 }, true) !== undefined ||
+      agent.destroyed
+    ) {
+      agent.destroy();
+      return;
+    }
+    agent.unshift(bytes);
+    try {
+      const socket = await acceptTls(agent, inferenceHost, this.#options.leaves.contextFor(inferenceHost));
+      this.#server.emit("connection", socket);
+    } catch {
+      agent.destroy();
+    }
   }
 
   async #serve(message: http.IncomingMessage, response: http.ServerResponse): Promise<void> {

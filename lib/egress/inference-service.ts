@@ -1,5 +1,5 @@
 import type net from "node:net";
-import { NacreError, type ErrorParts } from "../error.ts";
+import type { ErrorParts } from "../error.ts";
 import { blockOf, inferenceHost } from "../policy/decide.ts";
 import type { Denied } from "../policy/decision.ts";
 import { Refused } from "../policy/refused.ts";
@@ -9,6 +9,7 @@ import { Router } from "../router/router.ts";
 import type { Dial } from "../router/upstream.ts";
 import type { Audit } from "./audit.ts";
 import { InferenceDoor } from "./inference-door.ts";
+import type { Leaves } from "./leaves.ts";
 import type { LivePolicy } from "./live-policy.ts";
 import type { Owners } from "./owners.ts";
 import type { Configure } from "./protocol.ts";
@@ -24,6 +25,7 @@ export interface InferenceParts {
   readonly tunnels: Tunnels;
   readonly owners: Owners;
   readonly audit: Audit;
+  readonly leaves: Leaves;
 }
 
 /** `inference.local` of one sandbox: served by the egress itself, so that no rule names it and only a block stops it. */
@@ -34,21 +36,13 @@ export class InferenceService {
   readonly #door: InferenceDoor | undefined;
 
   /** Throws where the route cannot be taken. */
-  constructor({ inference, tls, sandbox }: Configure, trust: readonly string[], parts: InferenceParts) {
+  constructor({ inference, secrets, sandbox }: Configure, trust: readonly string[], parts: InferenceParts) {
     this.#parts = parts;
     this.#sandbox = sandbox;
     if (inference === null) return;
-    if (tls === null) {
-      throw new NacreError({
-        code: "configuration_invalid",
-        subject: `egress of ${sandbox}`,
-        message: "inference is configured without a certificate for inference.local",
-        hint: "issue one with the sandbox's authority",
-      });
-    }
     const blocked = (): Denied | undefined => blockOf(parts.policy.current, inferenceHost);
     this.#router = new Router({
-      inference,
+      inference: { ...inference, secrets },
       trust,
       dial: this.#dial,
       isGranted: (where) => parts.upstreams.isGranted(where),
@@ -56,7 +50,7 @@ export class InferenceService {
       blocked,
     });
     const refuse = (agent: net.Socket, denied: Denied): void => this.#refuse(agent, denied);
-    this.#door = new InferenceDoor({ ...tls, ...parts, router: this.#router, blocked, refuse });
+    this.#door = new InferenceDoor({ ...parts, router: this.#router, blocked, refuse });
   }
 
   /** Why the name does not resolve, if it does not. */

@@ -7,6 +7,25 @@ const bounds = {
   helloMs: 10_000,
   /** Bytes of records that a ClientHello may take. Post-quantum ones take 2 KiB. */
   helloBytes: 32 * 1024,
+  /** Names that a certificate is kept for at one time. */
+  leaves: 1_024,
+  /** Bytes of one request's or answer's head. */
+  headBytes: 32 * 1024,
+  /** Milliseconds from a request's first byte to the end of its head. */
+  headMs: 30_000,
+  /** Requests of one connection that wait for the answer to one before. */
+  pipelined: 64,
+  /** Bytes and milliseconds of a refused request's body that are read before the refusal. */
+  drainBytes: 1024 * 1024,
+  drainMs: 5_000,
+  /** Milliseconds for a TLS handshake with an agent. */
+  handshakeMs: 15_000,
+  /** Milliseconds that a connection to an origin is kept without a request; servers close them after five seconds and more. */
+  keptMs: 4_000,
+  /** Kept connections to one origin. */
+  kept: 32,
+  /** Milliseconds without a byte of an answer. */
+  answerMs: 10 * 60 * 1000,
   /** Milliseconds for the system's resolver. */
   resolveMs: 10_000,
   /** Milliseconds from the first SYN to a connection, over all addresses. */

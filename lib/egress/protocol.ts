@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { credentialPositionSchema } from "../policy/credential-position.ts";
 import { networkPoliciesSchema } from "../policy/language.ts";
 import { inferenceSchema } from "../router/config.ts";
 export type { Inference } from "../router/config.ts";
@@ -45,6 +46,14 @@ export type Grant = z.infer<typeof grantSchema>;
 
 export const publishSchema = z.strictObject({ inside: port, outside: z.int().min(0).max(65535) });
 
+/** A credential that endpoints are bound to, but for its value. */
+export const wireCredentialSchema = z.strictObject({
+  /** The variable inside that holds its placeholder. */
+  as: z.string().min(1).optional(),
+  in: credentialPositionSchema.optional(),
+});
+export type WireCredential = z.infer<typeof wireCredentialSchema>;
+
 export const configureSchema = z.strictObject({
   type: z.literal("configure"),
   /** `environment/name`. */
@@ -53,9 +62,13 @@ export const configureSchema = z.strictObject({
   grants: z.array(grantSchema),
   /** Synthetic addresses that stand for names; the first usable one is the DNS server's. */
   pool: z.strictObject({ prefix: z.string().min(1) }),
-  inference: inferenceSchema.nullable(),
-  /** The leaf for `inference.local`, PEM. Needed exactly when inference is given. */
-  tls: z.strictObject({ certificate: z.string().min(1), key: z.string().min(1) }).nullable(),
+  inference: inferenceSchema.omit({ secrets: true }).nullable(),
+  /** By name. */
+  credentials: z.record(z.string(), wireCredentialSchema),
+  /** Values by credential name, of inference and of endpoints alike, kept in memory only. */
+  secrets: z.record(z.string(), z.string()),
+  /** What the sandbox trusts, and the key that leaves are signed with, PEM. */
+  authority: z.strictObject({ certificate: z.string().min(1), key: z.string().min(1) }),
   /** Published on 127.0.0.1; `outside: 0` takes a free port, reported by `ports`. */
   ports: z.array(publishSchema),
   /** Files and sockets as the egress sees them, inside its own root. */

@@ -2,12 +2,17 @@ import { NacreError, type ErrorParts } from "../error.ts";
 import { inferenceHost, resolvable } from "../policy/decide.ts";
 import { readGrants } from "../policy/guard.ts";
 import { Audit } from "./audit.ts";
+import { Credentials } from "./credentials.ts";
 import { serveUdp } from "./dns-server.ts";
 import { type DnsOutcome, PolicyDns } from "./dns.ts";
 import { FrontDoor } from "./front-door.ts";
 import { InferenceService } from "./inference-service.ts";
 import { InitClient } from "./init-client.ts";
+import { Inspection } from "./inspection.ts";
+import { Inspector } from "./inspector.ts";
+import { Leaves } from "./leaves.ts";
 import { LivePolicy, type Loaded } from "./live-policy.ts";
+import { Origins } from "./origins.ts";
 import { OwnAddresses } from "./own-addresses.ts";
 import { Owners } from "./owners.ts";
 import { AddressPool } from "./pool.ts";
@@ -36,6 +41,8 @@ export class Egress {
   readonly #dns: PolicyDns;
   readonly #pool: AddressPool;
   readonly #inference: InferenceService;
+  readonly #credentials: Credentials;
+  readonly #inspection: Inspection;
 
   /** Throws where the configuration cannot be taken; nothing listens then. */
   constructor(configure: Configure, trust: readonly string[], report: (report: Report) => void) {
@@ -49,12 +56,20 @@ export class Egress {
     this.#upstreams = new Upstreams(new Resolver(), new OwnAddresses(), grants, this.#pool.cidr);
     this.#init = configure.egressSocket === null ? undefined : new InitClient(configure.egressSocket);
     this.#owners = new Owners(this.#init);
-    this.#inference = new InferenceService(configure, trust, {
+    const parts = {
       policy: this.#policy,
       upstreams: this.#upstreams,
       tunnels: this.#tunnels,
       owners: this.#owners,
       audit: this.#audit,
+      leaves: new Leaves(configure.authority),
+    };
+    this.#inference = new InferenceService(configure, trust, parts);
+    this.#credentials = new Credentials(configure.credentials, configure.secrets);
+    this.#inspection = new Inspection({
+      ...parts,
+      origins: new Origins({ ...parts, trust }),
+      inspector: new Inspector({ ...parts, credentials: this.#credentials }),
     });
     this.#dns = new PolicyDns(this.#pool, (name) =>
       name === inferenceHost ? this.#inference.denied() : resolvable(this.#policy.current, name),
@@ -74,6 +89,7 @@ export class Egress {
       dns: this.#dns,
       seenDns: (outcome) => this.#seenDns(outcome),
       inference: (agent) => this.#inference.take(agent),
+      inspection: this.#inspection,
     });
     for (const fd of listeners.tcp) await door.listen(fd);
     for (const { fd, family } of listeners.udp) {
@@ -104,6 +120,7 @@ export class Egress {
 
   setSecrets(secrets: Readonly<Record<string, string>>): void {
     this.#inference.setSecrets(secrets);
+    this.#credentials.setSecrets(secrets);
   }
 
   /** One live call to the route's provider. */

@@ -64,15 +64,21 @@ export interface ConfigureParts {
 
 /** The first command of an egress: all that it needs to know, secrets included, over its stdin. */
 export function configureOf({ spec, overrides, operator, secrets, trust, ports }: ConfigureParts): Configure {
-  const { certificate, key } = trust.leaf;
   return {
     type: "configure",
     sandbox: idOf(spec),
     network: networkOf(spec, overrides),
     grants: [...operator.grants],
     pool: { prefix: pool.prefix },
-    inference: spec.inference === null ? null : { ...spec.inference, secrets: secrets.values },
-    tls: spec.inference === null ? null : { certificate, key },
+    inference: spec.inference,
+    credentials: Object.fromEntries(
+      Object.entries(spec.credentials).map(([name, { as, in: position }]) => [
+        name,
+        { as, ...(position === undefined ? {} : { in: position }) },
+      ]),
+    ),
+    secrets: secrets.values,
+    authority: trust.authority,
     ports: [...ports],
     audit: egressInside.audit,
     poolFile: egressInside.poolFile,

@@ -1,3 +1,6 @@
+import { placeholderOf } from "../egress/placeholder.ts";
+import type { HostSandbox } from "../synth/host-objects.ts";
+
 /** Where things are inside every sandbox, and who is who there. */
 export const inside = {
   workspace: "/sandbox",
@@ -13,8 +16,11 @@ export const inside = {
  */
 export const pool = { prefix: "25.255.0.0/16", own: "25.255.0.1" } as const;
 
-/** What every process inside is given, agent and exec'd alike. An allow-list: nothing comes from the daemon's own. */
-export function sandboxEnvironment(): Record<string, string> {
+/**
+ * What every process inside is given, agent and exec'd alike. An allow-list: nothing comes from the daemon's own. Of a
+ * credential it has the placeholder, which means nothing anywhere but to this sandbox' egress.
+ */
+export function sandboxEnvironment(credentials: HostSandbox["credentials"]): Record<string, string> {
   const { bundle, workspace } = inside;
   return {
     PATH: "/opt/nacre/node/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -27,6 +33,7 @@ export function sandboxEnvironment(): Record<string, string> {
     REQUESTS_CA_BUNDLE: bundle,
     CURL_CA_BUNDLE: bundle,
     GIT_SSL_CAINFO: bundle,
+    ...Object.fromEntries(Object.values(credentials).map(({ as }) => [as, placeholderOf(as)])),
   };
 }
 

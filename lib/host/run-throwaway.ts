@@ -25,6 +25,7 @@ export async function runThrowAway(context: HostContext, spec: ThrowAwaySpec): P
       seccomp: context.seccomp.agent,
       network: spec.network,
       inference: null,
+      credentials: {},
       resources: { ...spec.limits },
       digests: { blueprint: "", environment: "" },
     },

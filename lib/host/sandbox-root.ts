@@ -3,13 +3,13 @@ import type { HostSandbox } from "../synth/host-objects.ts";
 import { etcFiles, inside } from "./inside.ts";
 import type { LaunchRoot, SandboxSpec } from "./launch-spec.ts";
 import { systemTree } from "./system-tree.ts";
-import { bundlePlaces } from "./trust.ts";
+import { bundlePlaces, keyStorePlaces, type Trust } from "./trust.ts";
 
 export interface Shown {
   /** The workspace's files, on the host. */
   readonly data: string;
-  /** The certificate bundle, on the host. */
-  readonly bundle: string;
+  /** What the sandbox trusts, on the host. */
+  readonly trust: Pick<Trust, "bundle" | "keyStore">;
   /** A kit's tree, on the host. */
   readonly kit?: string | undefined;
   readonly files?: NonNullable<LaunchRoot["files"]> | undefined;
@@ -40,8 +40,9 @@ export function sandboxRoot(
       binds: [
         ...system.binds,
         { from: process.execPath, to: inside.node, mode: "ro" },
-        { from: shown.bundle, to: inside.bundle, mode: "ro" },
-        ...bundlePlaces.map((to) => ({ from: shown.bundle, to, mode: "ro" as const })),
+        { from: shown.trust.bundle, to: inside.bundle, mode: "ro" },
+        ...bundlePlaces.map((to) => ({ from: shown.trust.bundle, to, mode: "ro" as const })),
+        ...keyStorePlaces.map((to) => ({ from: shown.trust.keyStore, to, mode: "ro" as const })),
         ...binds.map((bind) => ({ ...bind, mode: "ro" as const })),
         { from: shown.data, to: inside.workspace, mode: writable ? "rw" : "ro" },
       ],

@@ -3,6 +3,7 @@ import { inside, pool, sandboxEnvironment } from "./inside.ts";
 import type { InstalledKit, KitAgent } from "./kit.ts";
 import type { SandboxSpec, Wall } from "./launch-spec.ts";
 import type { SandboxRecord } from "./record.ts";
+import type { Trust } from "./trust.ts";
 import { sandboxRoot } from "./sandbox-root.ts";
 
 /** Where the capture rule brings connections; any port would do, and the agent's loopback servers keep all others. */
@@ -19,8 +20,8 @@ export interface Parts {
   readonly directory: string;
   /** The workspace's files, on the host. */
   readonly data: string;
-  /** The certificate bundle, on the host. */
-  readonly bundle: string;
+  /** What the sandbox trusts, on the host. */
+  readonly trust: Trust;
   readonly kit: StartedKit | undefined;
   /** For tests of what a missing wall looks like. */
   readonly wallsOff: readonly Wall[];
@@ -32,12 +33,12 @@ export interface StartedKit {
 }
 
 /** The launcher's spec of one generation of a sandbox. */
-export function sandboxSpecOf({ record, directory, data, bundle, kit, wallsOff }: Parts): SandboxSpec {
+export function sandboxSpecOf({ record, directory, data, trust, kit, wallsOff }: Parts): SandboxSpec {
   const { spec, identity } = record;
   const files = kit?.agent.files.map((file) => ({ ...file }));
   const { root, rules } = sandboxRoot(spec.files, spec.name, {
     data,
-    bundle,
+    trust,
     kit: kit?.installed.path,
     files,
   });
@@ -53,7 +54,7 @@ export function sandboxSpecOf({ record, directory, data, bundle, kit, wallsOff }
     network: capture,
     limits: limitsOf(spec.resources),
     process: {
-      ...processOf(spec.agent, kit),
+      ...processOf(spec, kit),
       cwd: inside.workspace,
       restart: { policy: spec.restart, ...backoff },
     },
@@ -71,8 +72,8 @@ export const limitsOf = ({ cpu, memoryBytes, pids }: HostSandbox["resources"]): 
   cgroup: "auto",
 });
 
-function processOf(agent: HostSandbox["agent"], kit: StartedKit | undefined) {
-  const env = sandboxEnvironment();
+function processOf({ agent, credentials }: HostSandbox, kit: StartedKit | undefined) {
+  const env = sandboxEnvironment(credentials);
   if (agent.kind === "command") return { argv: [...agent.command], env: { ...env, ...agent.env } };
   if (kit === undefined) throw new TypeError(`kit ${agent.kit} was not prepared`);
   return { argv: [...kit.agent.argv], env: { ...env, ...kit.agent.env } };

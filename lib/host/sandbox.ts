@@ -132,7 +132,7 @@ export class Sandbox {
     return {
       launcher: launcherPath(),
       control: this.paths.control,
-      env: sandboxEnvironment(),
+      env: sandboxEnvironment(this.record.spec.credentials),
       cwd: inside.workspace,
     };
   }
@@ -172,14 +172,14 @@ export class Sandbox {
     try {
       const kit = await this.#prepareKit(progress);
       progress({ message: `starting ${id}, generation ${generation + 1}` });
-      const { bundle } = await prepareTrust(this.paths.trust, id);
+      const trust = await prepareTrust(this.paths.trust, id);
       await mkdir(join(this.paths.directory, "logs"), { recursive: true, mode: 0o700 });
       started = await Generation.start(
         sandboxSpecOf({
           record: this.record,
           directory: this.paths.directory,
           data: workspacePaths(this.#context.state, this.record.spec.workspace).data,
-          bundle,
+          trust,
           kit,
           wallsOff: this.#context.wallsOff,
         }),

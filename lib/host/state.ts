@@ -27,7 +27,7 @@ export async function privateFolder(path: string): Promise<void> {
 }
 
 /** Atomic and durable: a reader sees the old content or the new, also after a power cut. Mode 0600. */
-export async function writeAtomic(path: string, content: string): Promise<void> {
+export async function writeAtomic(path: string, content: string | Buffer): Promise<void> {
   const folder = dirname(path);
   const temporary = join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}`);
   try {

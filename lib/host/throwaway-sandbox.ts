@@ -22,7 +22,7 @@ import { removeTree } from "./remove-tree.ts";
 import { sandboxRoot } from "./sandbox-root.ts";
 import { capture, limitsOf } from "./sandbox-spec.ts";
 import { readJson, writeJson } from "./state.ts";
-import { prepareTrust } from "./trust.ts";
+import { prepareTrust, type Trust } from "./trust.ts";
 
 export interface ThrowAwayPlan {
   /** What it may and may not; its agent, workspace, ports and restart policy are not looked at. */
@@ -77,7 +77,7 @@ export async function openThrowAway(context: HostContext, plan: ThrowAwayPlan): 
     const paths = await prepare(directory, agent, egressIds);
     await plan.fill(paths.home, agent);
     const trust = await prepareTrust(join(directory, "trust"), "throw-away");
-    generation = await Generation.start(specOf(plan, directory, paths, agent, trust.bundle), paths.control);
+    generation = await Generation.start(specOf(plan, directory, paths, agent, trust), paths.control);
     await writeJson(join(directory, "record.json"), { init: generation.init });
     await supervisor.start({
       spec: () =>
@@ -103,7 +103,7 @@ export async function openThrowAway(context: HostContext, plan: ThrowAwayPlan): 
       entry: {
         launcher: launcherPath(),
         control: paths.control,
-        env: sandboxEnvironment(),
+        env: sandboxEnvironment(plan.spec.credentials),
         cwd: plan.folder ?? inside.workspace,
       },
       home: paths.home,
@@ -181,10 +181,10 @@ function specOf(
   directory: string,
   { home, upper, work }: Paths,
   agent: Ids,
-  bundle: string,
+  trust: Trust,
 ): SandboxSpec {
   const overlay = folder === undefined ? undefined : { at: folder, lower: folder, upper, work };
-  const { root, rules } = sandboxRoot(spec.files, spec.name, { data: home, bundle, binds, overlay });
+  const { root, rules } = sandboxRoot(spec.files, spec.name, { data: home, trust, binds, overlay });
   return {
     id: `throw-away ${basenameOf(directory)}`,
     generation: 1,

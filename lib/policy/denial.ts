@@ -7,11 +7,14 @@ export interface DenialBody {
   readonly layer: string;
   readonly detail: string;
   readonly rule_missing: {
-    readonly type: "allow";
+    /** `rest_allow`: of a request that was refused where the connection is allowed. */
+    readonly type: "allow" | "rest_allow";
     readonly layer: string;
     readonly host: string;
     readonly port: number;
     readonly binary: string | null;
+    readonly method?: string;
+    readonly path?: string;
   } | null;
   readonly next_steps: readonly string[];
 }
@@ -27,11 +30,12 @@ export function denialBody(denied: Denied, where: Destination, who: Caller = {})
       missing === undefined
         ? null
         : {
-            type: "allow",
+            type: missing.method === undefined ? "allow" : "rest_allow",
             layer: denied.layer,
             host: missing.host,
             port: missing.port,
             binary: missing.binary ?? who.binary ?? null,
+            ...(missing.method === undefined ? {} : { method: missing.method, path: missing.path ?? "/" }),
           },
     next_steps: [denied.fix.text],
   };

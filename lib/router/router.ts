@@ -12,6 +12,7 @@ import type { ChatModel } from "./provider.ts";
 import { RemoteBackend } from "./remote.ts";
 import { readChatRequest } from "./request.ts";
 import { targetOf } from "./target.ts";
+import { TrustStore } from "./trust-store.ts";
 import { type Dial, UpstreamAgent } from "./upstream.ts";
 
 export interface RouterOptions {
@@ -74,7 +75,7 @@ export class Router {
         name,
         model: provider.model,
         target,
-        agent: new UpstreamAgent(target, options.dial, options.trust),
+        agent: new UpstreamAgent(target, options.dial, new TrustStore(options.trust)),
         timeoutMs: route.timeoutSeconds * 1000,
         secret: () => this.#secret(provider.credential),
       });

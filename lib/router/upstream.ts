@@ -5,6 +5,7 @@ import type { Duplex } from "node:stream";
 import { NacreError } from "../error.ts";
 import { parseAddress } from "../policy/address.ts";
 import type { Target } from "./target.ts";
+import type { TrustStore } from "./trust-store.ts";
 
 /** The way out: guarded, recorded, cut by a block. The egress gives it; the router has no other. */
 export type Dial = (
@@ -16,17 +17,29 @@ export type Dial = (
 const handshakeMs = 10_000;
 const idleMs = 30_000;
 
-/** Connections to one target, kept alive between requests. Every certificate is verified, always. */
+/** How many connections to one target there may be, and how long one is kept without a request. */
+export interface Keeping {
+  readonly sockets: number;
+  readonly free: number;
+  /** Milliseconds. */
+  readonly idle: number;
+}
+
+/** Connections to one target, kept alive between requests. Every certificate is verified, always; sessions are resumed. */
 export class UpstreamAgent extends http.Agent {
   readonly #target: Target;
   readonly #dial: Dial;
-  readonly #trust: readonly string[];
-  /** Made at first use: reading a system's bundle takes tens of milliseconds. */
-  #context: tls.SecureContext | undefined;
+  readonly #trust: TrustStore;
+  #session: Buffer | undefined;
 
-  /** @param trust PEM certificates of the authorities that count */
-  constructor(target: Target, dial: Dial, trust: readonly string[]) {
-    super({ keepAlive: true, maxSockets: 64, maxFreeSockets: 4, timeout: idleMs });
+  constructor(
+    target: Target,
+    dial: Dial,
+    trust: TrustStore,
+    keeping: Keeping = { sockets: 64, free: 4, idle: idleMs },
+  ) {
+    const { sockets, free, idle } = keeping;
+    super({ keepAlive: true, maxSockets: sockets, maxFreeSockets: free, timeout: idle });
     this.#target = target;
     this.#dial = dial;
     this.#trust = trust;
@@ -36,14 +49,15 @@ export class UpstreamAgent extends http.Agent {
     _options: http.ClientRequestArgs,
     callback?: (error: Error | null, stream: Duplex) => void,
   ): undefined {
-    this.#connect().then(
+    this.connect().then(
       (socket) => callback?.(null, socket),
       // Node's own type wants a stream beside the error; none is read where there is an error.
       (error: unknown) => (callback as ((error: unknown) => void) | undefined)?.(error),
     );
   }
 
-  async #connect(): Promise<net.Socket> {
+  /** A connection of its own, verified where the target is secure. */
+  protected async connect(): Promise<net.Socket> {
     const { host, port, secure } = this.#target;
     const plain = await this.#dial({ host, port }, AbortSignal.timeout(handshakeMs * 2));
     if (!secure) return plain;
@@ -52,12 +66,11 @@ export class UpstreamAgent extends http.Agent {
       // RFC 6066: an address is no server name. Its certificate is checked for it all the same.
       ...(parseAddress(host) === undefined ? { servername: host } : {}),
       host,
-      secureContext: (this.#context ??= tls.createSecureContext({
-        ca: [...this.#trust],
-        minVersion: "TLSv1.2",
-      })),
+      secureContext: this.#trust.context,
+      ...(this.#session === undefined ? {} : { session: this.#session }),
       ALPNProtocols: ["http/1.1"],
     });
+    socket.on("session", (session: Buffer) => (this.#session = session));
     const { promise, resolve, reject } = Promise.withResolvers<undefined>();
     const failed = (error: NodeJS.ErrnoException): void => {
       reject(error instanceof NacreError ? error : tlsFailure(host, error.code ?? error.message));

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { canonicalJson } from "../blueprint/canonical.ts";
 import { nameSchema } from "../blueprint/names.ts";
 import { seccompProfileSchema } from "../blueprint/seccomp.ts";
+import { credentialPositionSchema } from "../policy/credential-position.ts";
 import { networkPoliciesSchema } from "../policy/language.ts";
 
 export { nameSchema } from "../blueprint/names.ts";
@@ -60,6 +61,11 @@ export const sandboxSchema = z.strictObject({
       providers: z.record(z.string(), inferenceProviderSchema),
     })
     .nullable(),
+  /** Secrets that the egress puts on at the wire, by name: the variable that holds the placeholder, and where it goes. */
+  credentials: z.record(
+    nameSchema,
+    z.strictObject({ as: z.string().min(1), in: credentialPositionSchema.optional() }),
+  ),
   /** Absent means unlimited. `cpu` in cores, `memoryBytes` in bytes, `pids` in processes. */
   resources: z.strictObject({
     cpu: z.number().positive().optional(),

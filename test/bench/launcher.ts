@@ -89,9 +89,9 @@ async function specIn(directory: string): Promise<SandboxSpec> {
   const data = join(directory, "data");
   for (const path of [data, join(directory, "logs")]) mkdirSync(path, { mode: 0o700 });
   if (root) chownSync(data, ids.uid, ids.gid);
-  const { bundle } = await prepareTrust(join(directory, "trust"), "bench/true");
+  const trust = await prepareTrust(join(directory, "trust"), "bench/true");
   const { files, seccomp, name } = agentSpec({ name: "true" });
-  const shown = sandboxRoot(files, name, { data, bundle });
+  const shown = sandboxRoot(files, name, { data, trust });
   return {
     id: "bench/true",
     generation: 1,
@@ -105,7 +105,7 @@ async function specIn(directory: string): Promise<SandboxSpec> {
     limits: { open_files: 65_536, cgroup: "auto" },
     process: {
       argv: ["/bin/true"],
-      env: sandboxEnvironment(),
+      env: sandboxEnvironment({}),
       cwd: inside.workspace,
       restart: { policy: "never", initial_ms: 500, max_ms: 30_000 },
     },

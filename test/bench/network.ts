@@ -46,7 +46,7 @@ export class Network implements AsyncDisposable {
   }
 
   async #make(): Promise<void> {
-    const leaf = issue(makeAuthority("bench", []), "allowed.example.com");
+    const leaf = issue(makeAuthority("bench"), "allowed.example.com");
     const files = {
       "server.crt": leaf.certificate,
       "server.key": leaf.key,

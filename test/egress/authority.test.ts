@@ -25,7 +25,7 @@ const verify = (authority: string, leaf: string): string => {
 };
 
 describe("a sandbox's authority", () => {
-  const authority = makeAuthority("dev/assistant", ["inference.local"]);
+  const authority = makeAuthority("dev/assistant");
   const trusted = file("ca.crt", authority.certificate);
 
   test("issues a leaf that others verify for its name, and for that only", () => {
@@ -44,14 +44,14 @@ describe("a sandbox's authority", () => {
   });
 
   test("does not vouch for another sandbox's leaves", () => {
-    const leaf = issue(makeAuthority("dev/assistant", ["inference.local"]), "inference.local");
+    const leaf = issue(makeAuthority("dev/assistant"), "inference.local");
     expect(verify(trusted, file("other.crt", leaf.certificate))).not.toContain("OK");
   });
 });
 
 describe("the trusted authorities", () => {
-  const own = makeAuthority("corp", []).certificate.trim();
-  const other = makeAuthority("other", []).certificate.trim();
+  const own = makeAuthority("corp").certificate.trim();
+  const other = makeAuthority("other").certificate.trim();
 
   test("are the runtime's and the system's", () => {
     const bundle = file("bundle.crt", `# corp\n${own}\n${other}\n`);

@@ -3,14 +3,13 @@ import path from "node:path";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { issue, makeAuthority } from "../../lib/egress/authority.ts";
+import { makeAuthority } from "../../lib/egress/authority.ts";
 import type { Configure, Inference } from "../../lib/egress/protocol.ts";
 import { type RunningEgress, World } from "./world/world.ts";
 
 let world: World;
 let egress: RunningEgress | undefined;
-const authority = makeAuthority("test/world", ["inference.local"]);
-const leaf = issue(authority, "inference.local");
+const authority = makeAuthority("test/world");
 let ca = "";
 beforeAll(async () => {
   world = await World.make();
@@ -33,8 +32,13 @@ const remote = (endpoint: string): Inference => ({
   providers: { main: { kind: "openai", model: "m", endpoint, credential: "main", trusted: false } },
   secrets: { main: "the-operators-key" },
 });
-const start = async (inference: Inference | null, more: Partial<Configure> = {}): Promise<RunningEgress> =>
-  await world.egress({}, { inference, tls: { certificate: leaf.certificate, key: leaf.key }, ...more });
+const start = async (inference: Inference | null, more: Partial<Configure> = {}): Promise<RunningEgress> => {
+  const { secrets = {}, ...rest } = inference ?? {};
+  return await world.egress(
+    {},
+    { inference: inference === null ? null : (rest as Configure["inference"]), secrets, authority, ...more },
+  );
+};
 const ask = (target = "https://inference.local/v1/chat/completions", options = ""): string =>
   `curl -sS --max-time 10 --cacert ${ca} ${options} -H 'content-type: application/json' -d '{"model":"x","messages":[{"role":"user","content":"hi"}]}' ${target}`;
 const inference = (): object[] => (egress?.records() ?? []).filter(({ kind }) => kind === "inference");

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { chmodSync, chownSync, copyFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { issue, makeAuthority } from "../../lib/egress/authority.ts";
+import { makeAuthority } from "../../lib/egress/authority.ts";
 import { readDenials } from "../../lib/egress/denials.ts";
 import type { Configure, Network } from "../../lib/egress/protocol.ts";
 import { launch, type Sandbox } from "../launcher/launcher.ts";
@@ -169,15 +169,13 @@ describe("a published port of a sandbox", () => {
 
 describe("inference.local in a sandbox", () => {
   test("answers, and the audit names the program that asked", async () => {
-    const authority = makeAuthority("test/egress", ["inference.local"]);
-    const { certificate, key } = issue(authority, "inference.local");
+    const authority = makeAuthority("test/egress");
     writeFileSync(join(data, "ca.crt"), authority.certificate, { mode: 0o644 });
     const inference: Configure["inference"] = {
       route: { try: ["demo"], timeoutSeconds: 5 },
       providers: { demo: { kind: "demo", model: "demo", trusted: true } },
-      secrets: {},
     };
-    egress = await start({}, { inference, tls: { certificate, key } });
+    egress = await start({}, { inference, authority });
     const got = await sandbox.shell("curl -sS --cacert /sandbox/ca.crt https://inference.local/v1/models");
     expect(JSON.parse(got.out)).toMatchObject({ data: [{ id: "demo" }] });
     await expect

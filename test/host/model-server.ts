@@ -8,7 +8,7 @@ import { issue, makeAuthority } from "../../lib/egress/authority.ts";
 
 /** An inference provider on this host, under an authority of its own; it keeps what it was sent as authorization. */
 export async function modelServer(folder: string) {
-  const authority = makeAuthority("test", ["localhost"]);
+  const authority = makeAuthority("test");
   const { certificate, key } = issue(authority, "localhost");
   const seen: (string | undefined)[] = [];
   const server = createServer({ cert: certificate, key }, (request, response) => {

@@ -13,6 +13,7 @@ export const sandboxSpec = (parts: Partial<HostSandbox> = {}): HostSandbox => ({
   seccomp: { defaultAction: "SCMP_ACT_ALLOW", syscalls: [] },
   network: {},
   inference: null,
+  credentials: {},
   resources: {},
   ports: [],
   restart: "always",

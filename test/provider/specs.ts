@@ -22,6 +22,7 @@ export const sandbox = (changes: Partial<HostSandbox> = {}): HostSandbox => ({
     github: { endpoints: [{ host: "github.com", port: 443 }], binaries: [{ path: "/usr/bin/git" }] },
   },
   inference: null,
+  credentials: {},
   resources: { pids: 64 },
   ports: [{ inside: 8080, outside: 0 }],
   restart: "always",

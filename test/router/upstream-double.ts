@@ -23,7 +23,7 @@ export class UpstreamDouble {
   readonly #server: http.Server;
 
   constructor(name: string, secure = true) {
-    const authority = makeAuthority("upstream", []);
+    const authority = makeAuthority("upstream");
     this.certificate = authority.certificate;
     const { certificate: cert, key } = issue(authority, name);
     this.#server = secure ? https.createServer({ cert, key }) : http.createServer();

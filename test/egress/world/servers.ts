@@ -5,6 +5,7 @@ import net from "node:net";
 import dgram from "node:dgram";
 import * as packet from "dns-packet";
 import { WebSocketServer } from "ws";
+import { origins } from "./origin.ts";
 
 /**
  * What is on the other side of the world: TLS and plain servers on public addresses, and the DNS of the egress' host.
@@ -37,6 +38,7 @@ new WebSocketServer({ server: web }).on("connection", (socket) => {
 listen(web, 443);
 listen(https.createServer(tls, answer), 8443);
 listen(http.createServer(answer), 80);
+for (const { server, port } of origins(folder, tls)) listen(server, port);
 // The server speaks first, then says what it got by the time the client finished.
 listen(
   net.createServer({ allowHalfOpen: true }, (socket) => {

@@ -23,6 +23,8 @@ export interface Ran {
 const names: Readonly<Record<string, readonly string[]>> = {
   "allowed.example.com": ["93.184.216.34", "2606:2800:220:1::34"],
   "other.example.com": ["93.184.216.35"],
+  "api.example.com": ["93.184.216.34"],
+  "api.example.org": ["93.184.216.34"],
   "six.example.com": ["2606:2800:220:1::35"],
   "halfdead.example.com": ["2606:2800:220:1::99", "93.184.216.34"],
   "rebound.example.com": ["93.184.216.34", "127.0.0.1"],
@@ -41,6 +43,9 @@ export class World {
   #agent = 0;
   #servers = 0;
 
+  /** The sandbox' own, which the agent trusts beside that of the servers. */
+  readonly authority = makeAuthority("sandbox");
+
   private constructor(folder: string) {
     this.folder = folder;
   }
@@ -52,11 +57,12 @@ export class World {
   }
 
   async #build(): Promise<void> {
-    const authority = makeAuthority("world", []);
-    const leaf = issue(authority, "allowed.example.com");
+    const authority = makeAuthority("world");
+    const leaf = issue(authority, "*.example.com");
     this.#write("server.crt", leaf.certificate);
     this.#write("server.key", leaf.key);
     this.#write("ca.crt", authority.certificate);
+    this.#write("agent-ca.crt", `${authority.certificate}\n${this.authority.certificate}`);
     this.#write("names.json", JSON.stringify(names));
     this.#write("agent-hosts", "127.0.0.1 localhost\n");
     this.#write("hosts", "127.0.0.1 localhost\n93.184.216.35 hosts-file.example.com\n");
@@ -92,7 +98,7 @@ export class World {
     const env = {
       PATH: process.env["PATH"] ?? "",
       HOME: "/tmp",
-      CURL_CA_BUNDLE: `${this.folder}/ca.crt`,
+      CURL_CA_BUNDLE: `${this.folder}/agent-ca.crt`,
       ...environment,
     };
     const arguments_ = [
@@ -160,7 +166,9 @@ export class World {
       grants: [],
       pool: { prefix: "25.255.0.0/16" },
       inference: null,
-      tls: null,
+      credentials: {},
+      secrets: {},
+      authority: this.authority,
       ports: [],
       audit: egress.audit,
       poolFile: path.join(path.dirname(egress.audit), "pool.json"),

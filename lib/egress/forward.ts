@@ -1,0 +1,171 @@
+import { once } from "node:events";
+import http from "node:http";
+import { pipeline } from "node:stream/promises";
+import type { Destination } from "../policy/decision.ts";
+import { forwardedHeaders, forwardedTrailers } from "./http-headers.ts";
+import type { ReadRequest } from "./http-request.ts";
+import { limits } from "./limits.ts";
+import type { Origin } from "./origin.ts";
+
+/** What the request carries beside what the agent wrote. */
+export interface Dressed {
+  /** The request target as it goes out. */
+  readonly target: string;
+  /** Fields, `[name, value, …]`, that replace the agent's of the same name. */
+  readonly headers: readonly string[];
+}
+
+export interface Forwarding {
+  readonly request: http.IncomingMessage;
+  readonly response: http.ServerResponse;
+  readonly read: ReadRequest;
+  readonly origin: Origin;
+  readonly where: Destination;
+  readonly secure: boolean;
+  readonly dressed: Dressed;
+  /** `continue`: the agent waits for a 100 before it sends its body; the origin decides. */
+  readonly begin: "now" | "continue";
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Carries one request to its origin and the answer back, both streamed with back-pressure. A kept connection that the
+ * origin had closed meanwhile is tried again where nothing can have happened twice. Rejects where no answer came.
+ */
+export async function forward(forwarding: Forwarding): Promise<void> {
+  const { request, read, response } = forwarding;
+  for (let again = false; ; again = true) {
+    const upstream = start(forwarding);
+    const gone = (): void => void upstream.destroy();
+    response.once("close", gone);
+    try {
+      const answered = await answerTo(upstream, forwarding);
+      await back(answered, forwarding);
+      return;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      const repeatable = read.body === "none" && safe.has(read.method) && !response.headersSent;
+      const stale = upstream.reusedSocket && (code === "ECONNRESET" || code === "EPIPE");
+      upstream.destroy();
+      if (response.destroyed || request.socket.destroyed) return;
+      if (again || !repeatable || !stale) throw error;
+    } finally {
+      response.off("close", gone);
+    }
+  }
+}
+
+/** RFC 9110, 9.2.1. */
+const safe = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
+
+function start({
+  request,
+  read,
+  origin,
+  where,
+  secure,
+  dressed,
+  begin,
+  signal,
+}: Forwarding): http.ClientRequest {
+  const replaced = new Set<string>(["host", "content-length"]);
+  for (let index = 0; index < dressed.headers.length; index += 2) {
+    replaced.add((dressed.headers[index] ?? "").toLowerCase());
+  }
+  const headers = [
+    "Host",
+    authorityOf(where, secure),
+    ...forwardedHeaders(request, (name) => replaced.has(name)),
+  ];
+  headers.push(...dressed.headers);
+  if (read.body === "length") headers.push("Content-Length", request.headers["content-length"] ?? "0");
+  else if (read.body === "chunked") headers.push("Transfer-Encoding", "chunked");
+  else if (bodied.has(read.method)) headers.push("Content-Length", "0");
+  headers.push("Connection", "keep-alive");
+  const upstream = http.request({
+    agent: origin,
+    method: read.method,
+    path: dressed.target,
+    headers,
+    setHost: false,
+    signal,
+  });
+  upstream.setTimeout(limits.answerMs, () => {
+    upstream.destroy(new Error(`nothing came for ${limits.answerMs / 60_000} minutes`));
+  });
+  // A body begins at once, or when the origin says so.
+  if (read.body === "none") upstream.end();
+  else if (begin === "now") send(request, upstream);
+  return upstream;
+}
+
+const bodied = new Set(["POST", "PUT", "PATCH"]);
+
+function send(request: http.IncomingMessage, upstream: http.ClientRequest): void {
+  request.pipe(upstream, { end: false });
+  request.once("end", () => {
+    for (const [name, value] of forwardedTrailers(request)) upstream.addTrailers([[name, value]]);
+    upstream.end();
+  });
+  // An agent that hangs up in the middle of its body: the origin must not take the half for the whole.
+  request.once("close", () => {
+    if (!request.complete) upstream.destroy();
+  });
+}
+
+async function answerTo(
+  upstream: http.ClientRequest,
+  { request, response, begin }: Forwarding,
+): Promise<http.IncomingMessage> {
+  const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
+  upstream.once("response", resolve);
+  upstream.on("error", reject);
+  upstream.once("close", () => reject(new Error("closed without an answer")));
+  if (begin === "continue") {
+    upstream.flushHeaders();
+    upstream.once("continue", () => {
+      if (response.headersSent || response.destroyed) return;
+      response.writeContinue();
+      send(request, upstream);
+    });
+  }
+  upstream.on("information", ({ statusCode, headers }) => {
+    const link = headers["link"];
+    if (statusCode === 103 && typeof link === "string" && !response.headersSent)
+      response.writeEarlyHints({ link });
+  });
+  return await promise;
+}
+
+async function back(answered: http.IncomingMessage, { request, response, read }: Forwarding): Promise<void> {
+  const status = answered.statusCode ?? 502;
+  const headers = forwardedHeaders(answered);
+  // RFC 9112, 9.3: an answer before the request's end leaves bytes that belong to no next request.
+  if (!request.complete) response.shouldKeepAlive = false;
+  if (
+    answered.headers["transfer-encoding"] !== undefined &&
+    answered.headers["content-length"] === undefined
+  ) {
+    headers.push("Transfer-Encoding", "chunked");
+  }
+  response.writeHead(status, answered.statusMessage ?? "", headers);
+  if (read.method === "HEAD" || status === 204 || status === 304) {
+    answered.resume();
+    response.end();
+    return;
+  }
+  answered.once("end", () => {
+    const trailers = forwardedTrailers(answered);
+    if (trailers.length > 0) response.addTrailers(trailers);
+  });
+  await pipeline(answered, response);
+  if (!request.complete) {
+    if (!response.writableFinished) await once(response, "close");
+    request.socket.destroySoon();
+  }
+}
+
+function authorityOf({ host, port }: Destination, secure: boolean): string {
+  const name = host.includes(":") ? `[${host}]` : host;
+  return port === (secure ? 443 : 80) ? name : `${name}:${port}`;
+}

@@ -1,0 +1,391 @@
+import http from "node:http";
+import type net from "node:net";
+import type { Duplex } from "node:stream";
+import { NacreError } from "../error.ts";
+import { decide } from "../policy/decide.ts";
+import type { Caller, Carried, Denied, Destination } from "../policy/decision.ts";
+import { denialBody } from "../policy/denial.ts";
+import { Refused } from "../policy/refused.ts";
+import type { Audit } from "./audit.ts";
+import type { Credentials } from "./credentials.ts";
+import { forward } from "./forward.ts";
+import { readRequest, type ReadRequest } from "./http-request.ts";
+import { limits } from "./limits.ts";
+import type { LivePolicy } from "./live-policy.ts";
+import type { Origin } from "./origin.ts";
+import type { Tunnels } from "./tunnels.ts";
+
+/** One connection of an agent whose requests are decided one by one. */
+export interface Inspected {
+  readonly where: Destination;
+  readonly who: Caller;
+  /** TLS was terminated. */
+  readonly secure: boolean;
+  readonly origin: Origin;
+  /** Why the origin cannot be had, found before the first request: each request is answered with it. */
+  readonly broken: Error | undefined;
+}
+
+/** Where an inspected connection stands: requests are served one after the other, in the order that they came. */
+interface Standing {
+  readonly inspected: Inspected;
+  /** The answer under way. */
+  current: http.ServerResponse | undefined;
+  readonly waiting: Turn[];
+  /** The last answer is out, or on its way. */
+  closing: boolean;
+}
+
+interface Turn {
+  readonly request: http.IncomingMessage;
+  readonly response: http.ServerResponse;
+  readonly begin: "now" | "continue";
+}
+
+export interface InspectorParts {
+  readonly policy: LivePolicy;
+  readonly tunnels: Tunnels;
+  readonly audit: Audit;
+  readonly credentials: Credentials;
+}
+
+/**
+ * Reads each request of an inspected connection strictly, decides it, and carries it on a connection of the egress' own.
+ * Nothing of the agent's framing goes on: heads and bodies are written anew.
+ */
+export class Inspector {
+  readonly #parts: InspectorParts;
+  readonly #server: http.Server;
+  readonly #connections = new WeakMap<Duplex, Standing>();
+
+  constructor(parts: InspectorParts) {
+    this.#parts = parts;
+    this.#server = http.createServer(
+      {
+        maxHeaderSize: limits.headBytes,
+        headersTimeout: limits.headMs,
+        // A body may take as long as it flows: silence ends it.
+        requestTimeout: 0,
+        connectionsCheckingInterval: limits.headMs / 4,
+        keepAliveTimeout: limits.idleMs,
+        requireHostHeader: false,
+        insecureHTTPParser: false,
+        noDelay: true,
+      },
+      (request, response) => this.#queue({ request, response, begin: "now" }),
+    );
+    this.#server.timeout = limits.answerMs;
+    this.#server.maxRequestsPerSocket = 0;
+    this.#server
+      .on("checkContinue", (request, response) => this.#queue({ request, response, begin: "continue" }))
+      .on("checkExpectation", (request, response) => this.#unmet(request, response))
+      .on("upgrade", (request, socket) => this.#refuseUpgrade(request, socket))
+      .on("connect", (request, socket) => this.#refuseUpgrade(request, socket))
+      .on("clientError", (error, socket) => this.#malformed(error, socket));
+    // The time for a head is kept by a check that Node starts at `listening`; this server is given its connections.
+    this.#server.emit("listening");
+  }
+
+  /** Serves `socket` until its end. */
+  async serve(socket: net.Socket, inspected: Inspected): Promise<void> {
+    this.#connections.set(socket, { inspected, current: undefined, waiting: [], closing: false });
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    socket.once("close", () => resolve(undefined));
+    if (socket.destroyed) return;
+    this.#server.emit("connection", socket);
+    // It was paused when its first bytes were read.
+    socket.resume();
+    await promise;
+  }
+
+  /** A pipelined request waits for the answer to the one before: what an agent sends in order happens in order. */
+  #queue(turn: Turn): void {
+    const standing = this.#connections.get(turn.request.socket);
+    if (standing === undefined || standing.closing || standing.waiting.length >= limits.pipelined) {
+      turn.request.socket.destroy();
+      return;
+    }
+    if (standing.current !== undefined) {
+      standing.waiting.push(turn);
+      return;
+    }
+    this.#serve(turn, standing);
+  }
+
+  #serve(turn: Turn, standing: Standing): void {
+    const { request, response } = turn;
+    const { inspected } = standing;
+    standing.current = response;
+    response.once("close", () => {
+      standing.current = undefined;
+      const next = standing.waiting.shift();
+      if (next !== undefined && !request.socket.destroyed) this.#serve(next, standing);
+    });
+    response.sendDate = false;
+    const { where, who, secure, broken } = inspected;
+    const read = readRequest(request, where, secure);
+    if ("status" in read) {
+      standing.closing = true;
+      this.#fault(response, inspected, read.status, read.reason);
+      return;
+    }
+    const decision = decide(this.#parts.policy.current, who, where, read);
+    if (decision.verdict === "deny") {
+      this.#refuse(turn, inspected, read, decision);
+      return;
+    }
+    if (broken !== undefined) {
+      this.#unreachable(turn, inspected, read, broken);
+      return;
+    }
+    void this.#carry(turn, inspected, read, decision);
+  }
+
+  async #carry(turn: Turn, inspected: Inspected, read: ReadRequest, decision: Carried): Promise<void> {
+    const { request, response, begin } = turn;
+    const { policy, tunnels, audit, credentials } = this.#parts;
+    const { where, who, origin, secure } = inspected;
+    const dressed = credentials.dress(request, read, decision, { ...where, secure });
+    if ("verdict" in dressed) {
+      this.#refuse(turn, inspected, read, dressed);
+      return;
+    }
+    if ("lacking" in dressed) {
+      this.#lacking(turn, inspected, read, dressed.lacking);
+      return;
+    }
+    const { reason, fix, layer } = decision.verdict === "audit" ? decision : noRemark;
+    const { method, path } = read;
+    audit.write({
+      kind: "request",
+      verdict: decision.verdict,
+      ...where,
+      ...who,
+      rule: decision.rule,
+      method,
+      path: shortened(path),
+      layer,
+      reason,
+      fix,
+    });
+    const ended = new AbortController();
+    const forget = tunnels.add({
+      denied: () => {
+        const now = decide(policy.current, who, where, read);
+        return now.verdict === "deny" ? now : undefined;
+      },
+      cut: (denied) => {
+        this.#record(inspected, read, denied);
+        ended.abort();
+        request.socket.destroy();
+      },
+    });
+    try {
+      await forward({ request, response, read, origin, where, secure, dressed, begin, signal: ended.signal });
+    } catch (error) {
+      if (!ended.signal.aborted) this.#unreachable(turn, inspected, read, error);
+    } finally {
+      forget();
+    }
+  }
+
+  #refuse(turn: Turn, inspected: Inspected, read: ReadRequest, denied: Denied): void {
+    this.#record(inspected, read, denied);
+    const { where, who } = inspected;
+    void answer(turn, 403, denialBody(denied, where, who));
+  }
+
+  #record({ where, who }: Inspected, read: ReadRequest, denied: Denied): void {
+    const { rule, layer, reason, fix } = denied;
+    const { method, path } = read;
+    const request = { method, path: shortened(path) };
+    this.#parts.audit.write({
+      kind: "request",
+      verdict: "deny",
+      ...where,
+      ...who,
+      ...request,
+      rule,
+      layer,
+      reason,
+      fix,
+    });
+  }
+
+  /** What cannot be read is refused, and so is all that follows it on that connection. */
+  #fault(response: http.ServerResponse, { where, who }: Inspected, status: number, reason: string): void {
+    this.#parts.audit.write({
+      kind: "request",
+      verdict: "deny",
+      ...where,
+      ...who,
+      layer: "http",
+      reason,
+      fix: speakHttp,
+    });
+    response.shouldKeepAlive = false;
+    send(response, status, { error: "request_malformed", detail: `${where.host}:${where.port}: ${reason}` });
+  }
+
+  #lacking(turn: Turn, { where, who }: Inspected, read: ReadRequest, why: string): void {
+    const { method, path } = read;
+    const fix = { text: "a person gives the secret a value: nacre secret set" };
+    const request = { method, path: shortened(path), layer: "credential", reason: why, fix };
+    this.#parts.audit.write({ kind: "request", verdict: "failed", ...where, ...who, ...request });
+    void answer(turn, 503, { error: "credential_unavailable", detail: why, next_steps: [fix.text] });
+  }
+
+  #unreachable(turn: Turn, inspected: Inspected, read: ReadRequest, error: unknown): void {
+    if (error instanceof Refused) {
+      this.#refuse(turn, inspected, read, error.denied);
+      return;
+    }
+    const { where, who } = inspected;
+    const known = error instanceof NacreError;
+    const reason = known ? error.message : `the origin broke off: ${(error as Error).message}`;
+    const fix = {
+      text: (known ? error.hint : undefined) ?? "it is allowed; look from this host whether it answers",
+    };
+    const { method, path } = read;
+    this.#parts.audit.write({
+      kind: "request",
+      verdict: "failed",
+      ...where,
+      ...who,
+      method,
+      path: shortened(path),
+      layer: "upstream",
+      reason,
+      fix,
+    });
+    void answer(turn, 502, { error: "upstream_failed", detail: reason, next_steps: [fix.text] });
+  }
+
+  /** RFC 9110, 10.1.1: what is expected and not known is refused. */
+  #unmet(request: http.IncomingMessage, response: http.ServerResponse): void {
+    const standing = this.#connections.get(request.socket);
+    if (standing === undefined || standing.current !== undefined) {
+      request.socket.destroy();
+      return;
+    }
+    standing.closing = true;
+    this.#fault(response, standing.inspected, 417, "an Expect that is not 100-continue");
+  }
+
+  /** Neither a tunnel nor another protocol can be decided request by request: neither begins. */
+  #refuseUpgrade(request: http.IncomingMessage, socket: Duplex): void {
+    const standing = this.#connections.get(request.socket);
+    socket.on("error", () => undefined);
+    if (standing !== undefined && standing.current === undefined) {
+      const { where, who } = standing.inspected;
+      const to =
+        request.method === "CONNECT" ? "a tunnel inside the connection" : `a change to another protocol`;
+      const reason = `${to}, where requests are inspected`;
+      this.#parts.audit.write({
+        kind: "request",
+        verdict: "deny",
+        ...where,
+        ...who,
+        layer: "http",
+        reason,
+        fix: speakHttp,
+      });
+      const body = JSON.stringify(
+        denialBody({ verdict: "deny", layer: "http", reason, fix: speakHttp }, where, who),
+      );
+      socket.write(
+        `HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+      );
+    }
+    ended(socket);
+  }
+
+  #malformed(error: Error & { code?: string }, socket: Duplex): void {
+    const standing = this.#connections.get(socket);
+    const { code = error.message } = error;
+    // An agent that hung up; what follows `Connection: close`; more of what was answered already.
+    if (standing === undefined || code === "ECONNRESET" || code === "EPIPE") {
+      socket.destroy();
+      return;
+    }
+    if (standing.closing || (code === "HPE_CLOSED_CONNECTION" && standing.current !== undefined)) return;
+    standing.closing = true;
+    const reason = parserReasons[code] ?? `what came is no HTTP/1.1 (${code})`;
+    const { where, who } = standing.inspected;
+    this.#parts.audit.write({
+      kind: "request",
+      verdict: "deny",
+      ...where,
+      ...who,
+      layer: "http",
+      reason,
+      fix: speakHttp,
+    });
+    if (standing.current?.headersSent === true || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    const status = code === "HPE_HEADER_OVERFLOW" ? "431 Request Header Fields Too Large" : "400 Bad Request";
+    socket.write(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
+    ended(socket);
+  }
+}
+
+const noRemark = { reason: undefined, fix: undefined, layer: undefined };
+
+const speakHttp = { text: "send HTTP/1.1 requests as RFC 9112 has them" };
+
+const parserReasons: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: `a head longer than ${limits.headBytes / 1024} KiB`,
+  HPE_PAUSED_H2_UPGRADE: "HTTP/2 in an inspected connection",
+  ERR_HTTP_REQUEST_TIMEOUT: `no whole head within ${limits.headMs / 1000} s`,
+};
+
+/** An audit record is one line; a path may have 4 KiB. */
+const shortened = (path: string): string => (path.length > 1024 ? `${path.slice(0, 1023)}…` : path);
+
+/**
+ * An answer of the egress itself. A body that is small is read to its end first, so that the agent has sent it and reads the
+ * answer, and the connection goes on; a longer one, or one that waits for a 100, is not.
+ */
+async function answer({ request, response, begin }: Turn, status: number, body: object): Promise<void> {
+  const whole = begin === "now" && !response.headersSent && (await drained(request));
+  if (!whole) response.shouldKeepAlive = false;
+  send(response, status, body);
+}
+
+function send(response: http.ServerResponse, status: number, body: object): void {
+  // Where half of another answer is out, only its end can follow.
+  if (response.headersSent || response.destroyed) {
+    response.destroy();
+    return;
+  }
+  const text = JSON.stringify(body);
+  response.writeHead(status, {
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(text),
+  });
+  response.end(text);
+}
+
+/** Reads what is left of a request, and no more than a little of it. Whether it ended. */
+async function drained(request: http.IncomingMessage): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  let bytes = 0;
+  const timer = setTimeout(() => resolve(false), limits.drainMs);
+  request
+    .on("data", (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > limits.drainBytes) resolve(false);
+    })
+    .once("end", () => resolve(true))
+    .once("close", () => resolve(request.complete));
+  const whole = await promise;
+  clearTimeout(timer);
+  return whole;
+}
+
+/** What was written goes out, then it is closed whole: nothing more is read. */
+function ended(socket: Duplex): void {
+  socket.end(() => socket.destroy());
+}

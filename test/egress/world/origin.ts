@@ -1,0 +1,75 @@
+import fs from "node:fs";
+import http from "node:http";
+import https from "node:https";
+import type net from "node:net";
+
+/**
+ * An origin that says what came, as it came, and keeps a record of it that no answer can hide: one line of
+ * `origin.jsonl` a request. Some paths answer in ways that a proxy has to get right.
+ */
+export function origins(
+  folder: string,
+  tls: { cert: Buffer; key: Buffer },
+): { server: net.Server; port: number }[] {
+  const seen = (line: object): void =>
+    fs.appendFileSync(`${folder}/origin.jsonl`, `${JSON.stringify(line)}\n`);
+  const answer: http.RequestListener = (request, response) => {
+    const { method, url = "", rawHeaders: headers } = request;
+    const [path = ""] = url.split("?");
+    const servername = "servername" in request.socket ? request.socket.servername : null;
+    const body: Buffer[] = [];
+    const done = (): object => ({
+      method,
+      url,
+      headers,
+      servername,
+      body: Buffer.concat(body).toString("latin1"),
+    });
+    request.on("data", (chunk: Buffer) => body.push(chunk));
+    if (path === "/early") {
+      // An answer before the request ends.
+      response.end("early\n");
+      seen({ method, url, headers, servername });
+      return;
+    }
+    request.on("end", () => {
+      const said = { ...done(), trailers: request.rawTrailers };
+      seen(said);
+      if (path === "/redirect") {
+        response.writeHead(302, { location: decodeURIComponent(url.split("to=")[1] ?? "/") }).end();
+      } else if (path === "/hints") {
+        response.writeEarlyHints({ link: "</style.css>; rel=preload" });
+        response.end("hinted\n");
+      } else if (path === "/big") response.end(Buffer.alloc(50 * 1024 * 1024, 0x61));
+      else if (path === "/slow") response.write("first\n");
+      else if (path === "/chunked") {
+        response.writeHead(200, { trailer: "x-sum" });
+        response.write("one ");
+        response.addTrailers({ "x-sum": "3", "content-length": "999" });
+        response.end("two");
+      } else if (path === "/none") response.writeHead(204).end();
+      else if (path === "/cut") {
+        response.writeHead(200, { "content-length": "100" });
+        response.write("half");
+        setTimeout(() => request.socket.destroy(), 50);
+      } else response.end(`${JSON.stringify(said)}\n`);
+    });
+  };
+  const serve = <T extends http.Server | https.Server>(server: T): T => {
+    server.keepAliveTimeout = 60_000;
+    server.on("checkContinue", (request: http.IncomingMessage, response: http.ServerResponse) => {
+      if (request.url === "/unwanted") {
+        seen({ method: request.method, url: request.url });
+        response.writeHead(413).end("too much\n");
+        return;
+      }
+      response.writeContinue();
+      answer(request, response);
+    });
+    return server;
+  };
+  return [
+    { server: serve(https.createServer(tls, answer)), port: 9443 },
+    { server: serve(http.createServer(answer)), port: 9080 },
+  ];
+}
