@@ -38,9 +38,20 @@ describe("a sandbox's authority", () => {
     expect(leaf.expires.getTime() - Date.now()).toBeGreaterThan(80 * 24 * 3600 * 1000);
   });
 
-  test("is worthless for any other name", () => {
-    const leaf = issue(authority, "github.com");
-    expect(verify(trusted, file("bad.crt", leaf.certificate))).toContain("permitted subtree violation");
+  test("issues a leaf for an address too, and for a name that no common name holds", () => {
+    for (const host of ["192.0.2.7", "2001:db8::7", `${"long.".repeat(20)}example.com`]) {
+      const leaf = issue(authority, host);
+      expect(verify(trusted, file("leaf.crt", leaf.certificate)), host).toContain("OK");
+      const certificate = new X509Certificate(leaf.certificate);
+      const found = host.includes("long") ? certificate.checkHost(host) : certificate.checkIP(host);
+      expect(found, host).toBe(host);
+    }
+  });
+
+  test("cannot make another authority", () => {
+    const { certificate } = issue(authority, "github.com");
+    expect(new X509Certificate(certificate).ca).toBe(false);
+    expect(new X509Certificate(authority.certificate).toLegacyObject()).toMatchObject({ ca: true });
   });
 
   test("does not vouch for another sandbox's leaves", () => {

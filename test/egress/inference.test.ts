@@ -112,12 +112,12 @@ describe("the way to a provider", () => {
   });
 
   test("passes the same address guard, and takes the same grants", async () => {
-    egress = await start(remote("https://private.example.com/v1"));
+    egress = await start(remote("https://private.example.org/v1"));
     const refused = await world.run(ask());
     expect(JSON.parse(refused.out)).toMatchObject({ error: { code: "policy_denied", layer: "address" } });
     egress.send({
       type: "grants",
-      grants: [{ host: "private.example.com", cidr: "10.77.0.1/32", port: 443 }],
+      grants: [{ host: "private.example.org", cidr: "10.77.0.1/32", port: 443 }],
     });
     // Its certificate is for another name: it is dialled now, and still not spoken to.
     await expect.poll(async () => (await world.run(ask())).out).toContain("tls_failed");

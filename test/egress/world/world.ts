@@ -30,6 +30,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
   "rebound.example.com": ["93.184.216.34", "127.0.0.1"],
   "metadata.example.com": ["169.254.169.254"],
   "private.example.com": ["10.77.0.1"],
+  "private.example.org": ["10.77.0.1"],
   "own.example.com": ["93.184.216.1"],
   "pool.example.com": ["25.255.0.9"],
   "nat64.example.com": ["64:ff9b::10.77.0.1"],
