@@ -1,3 +1,4 @@
+import type { CredentialPosition } from "../policy/decision.ts";
 import type { NetworkPolicies } from "../policy/language.ts";
 import type { PolicyDocument } from "./policy-document.ts";
 import type { SeccompProfileDocument } from "./seccomp.ts";
@@ -29,6 +30,8 @@ export interface AgentSpec {
   /** Names of presets, in order of name, each once. */
   readonly presets: readonly string[];
   readonly inference: RouteSpec | null;
+  /** By name; an agent that reaches none of a credential's hosts has nothing of it. */
+  readonly credentials: Readonly<Record<string, CredentialSpec>>;
   readonly isolation: IsolationLevel;
   readonly walls: Walls;
   /** `null` is the default profile of the catalogue. */
@@ -87,6 +90,15 @@ export interface ProviderSpec {
   readonly trusted: boolean;
 }
 
+/** A secret that the egress puts on at the wire. Its name is the operator's to map; no value is anywhere here. */
+export interface CredentialSpec {
+  /** The variable inside that holds the placeholder. */
+  readonly as?: string;
+  /** `host`, or `host:port`. */
+  readonly for: readonly string[];
+  readonly in?: CredentialPosition;
+}
+
 /** What differs between environments that run one blueprint. */
 export interface Overlay {
   readonly agents?: Readonly<Record<string, AgentOverlay>>;
@@ -114,6 +126,8 @@ export interface PresetDocument {
   readonly name: string;
   readonly description: string;
   readonly network: NetworkPolicies;
+  /** What its endpoints are bound to, where the blueprint says nothing else of it. */
+  readonly credentials: Readonly<Record<string, CredentialSpec>>;
   /** Why each endpoint is in it, by `host:port`. */
   readonly reasons: Readonly<Record<string, string>>;
 }

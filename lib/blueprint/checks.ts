@@ -1,4 +1,5 @@
 import type { Catalogue } from "./blueprint.ts";
+import { credentialFindings } from "./credentials.ts";
 import type { ProviderDocument } from "./inference.ts";
 import { laterPreset, notYet } from "./later.ts";
 import { nearest } from "./nearest.ts";
@@ -40,13 +41,7 @@ export function checkDocument(document: BlueprintDocument, catalogue: Catalogue)
   for (const [name, provider] of Object.entries(providers)) {
     found.push(...checkProvider(provider, ["inference", "providers", name]));
   }
-  if (Object.keys(document.credentials ?? {}).length > 0) {
-    const later = notYet(
-      "the egress injects no credentials, so the agent would be refused",
-      "remove credentials",
-    );
-    found.push({ path: ["credentials"], key: true, ...later });
-  }
+  found.push(...credentialFindings(document.credentials ?? {}, ["credentials"]));
   return found;
 }
 

@@ -2,6 +2,13 @@ export type * from "./blueprint.ts";
 export { canonicalJson, digestOf, digestOfText } from "./canonical.ts";
 export { examineText, readText, type Examined } from "./described.ts";
 export { checkAgent, checkProvider, checkTry } from "./checks.ts";
+export {
+  credentialFindings,
+  credentialOf,
+  credentialSchema,
+  type CredentialDocument,
+  type ResolvedCredential,
+} from "./credentials.ts";
 export { findings } from "./explain.ts";
 export { NVIDIA_MODEL, providerOf, ROUTE_TIMEOUT } from "./inference.ts";
 export { nameSchema } from "./names.ts";
@@ -10,7 +17,7 @@ export { misfits, overlaySchema, readOverlay } from "./overlay.ts";
 export { examineBlueprint, parseBlueprint, type ExaminedBlueprint } from "./parse.ts";
 export { portsOf, serverPorts } from "./ports.ts";
 export { policyDocumentSchema, type PolicyDocument } from "./policy-document.ts";
-export { presetSchema, readPolicy, readPreset, readSeccomp } from "./preset.ts";
+export { placeNames, presetSchema, readPolicy, readPreset, readSeccomp } from "./preset.ts";
 export { positionOf, problemsError, renderPath, type Finding, type Path, type Problem } from "./problem.ts";
 export { bytesOf, secondsOf } from "./quantities.ts";
 export { blueprintReference, overlayReference, policyReference, presetReference } from "./reference.ts";

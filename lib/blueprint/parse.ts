@@ -1,6 +1,7 @@
 import type { NacreError } from "../error.ts";
-import type { AgentSpec, Blueprint, RouteSpec, Runs, Sources } from "./blueprint.ts";
+import type { AgentSpec, Blueprint, CredentialSpec, RouteSpec, Runs, Sources } from "./blueprint.ts";
 import { checkDocument } from "./checks.ts";
+import { credentialOf } from "./credentials.ts";
 import { examineText } from "./described.ts";
 import { providerOf, ROUTE_TIMEOUT, type ProviderDocument, type RouteDocument } from "./inference.ts";
 import { policyDocumentSchema, type PolicyDocument } from "./policy-document.ts";
@@ -37,6 +38,12 @@ export function examineBlueprint(text: string, sources: Sources): ExaminedBluepr
   return reading.problems.length > 0 ? { problems: reading.problems } : { blueprint, problems: [] };
 }
 
+/** What all agents of a blueprint have in common. */
+interface Shared {
+  readonly routes: Readonly<Record<string, RouteSpec>>;
+  readonly credentials: Readonly<Record<string, CredentialSpec>>;
+}
+
 /** One pass over a document that has the right shape: opens the files that it names and writes the defaults out. */
 class Reading {
   readonly problems: Problem[] = [];
@@ -51,11 +58,12 @@ class Reading {
   blueprint(document: BlueprintDocument): Blueprint {
     const { routes: written = {}, providers = {} } = document.inference ?? {};
     const routes = mapped(written, (route) => routeOf(route, providers));
-    const agents = mapped(document.agents, (agent, name) => this.#agent(agent, ["agents", name], routes));
+    const shared = { routes, credentials: mapped(document.credentials ?? {}, credentialOf) };
+    const agents = mapped(document.agents, (agent, name) => this.#agent(agent, ["agents", name], shared));
     return { metadata: document.metadata, agents, routes, warnings: warningsOf(agents) };
   }
 
-  #agent(agent: AgentDocument, path: Path, routes: Readonly<Record<string, RouteSpec>>): AgentSpec {
+  #agent(agent: AgentDocument, path: Path, { routes, credentials }: Shared): AgentSpec {
     const policy = this.#policy(agent.policy, path);
     const presets = [...(agent.presets ?? [])].sort();
     this.#refuseConflicts(agent, policy, path);
@@ -69,6 +77,7 @@ class Reading {
       policy,
       presets,
       inference: agent.inference === undefined ? null : (routes[agent.inference] ?? null),
+      credentials,
       isolation: agent.isolation ?? "kernel",
       walls: { files: agent.walls?.files ?? "required", syscalls: agent.walls?.syscalls ?? "required" },
       seccomp: this.#seccomp(agent.seccomp, path),

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type Endpoint, endpointPorts, endpointSchema, networkRuleSchema } from "../policy/language.ts";
 import type { PresetDocument } from "./blueprint.ts";
+import { credentialFindings, credentialOf, credentialSchema } from "./credentials.ts";
 import { readText } from "./described.ts";
 import { nameSchema } from "./names.ts";
 import { policyDocumentSchema, type PolicyDocument } from "./policy-document.ts";
@@ -13,6 +14,10 @@ export const presetSchema = z.strictObject({
     name: nameSchema.describe("The name that blueprints use; also the file's."),
     description: z.string().min(1, "a sentence").describe("What an agent gains."),
   }),
+  credentials: z
+    .record(nameSchema, credentialSchema)
+    .optional()
+    .describe("What its endpoints are bound to, where the blueprint says nothing else of it."),
   network_policies: z.record(
     nameSchema,
     networkRuleSchema.extend({
@@ -27,9 +32,10 @@ export const presetSchema = z.strictObject({
 
 /** Reads a preset's file. Throws one `NacreError` with every problem. */
 export function readPreset(text: string, file: string): PresetDocument {
-  const { preset, network_policies } = readText(presetSchema, text, file, (read) =>
-    ruleFindings({ version: 1, network_policies: read.network_policies }, []),
-  );
+  const { preset, credentials, network_policies } = readText(presetSchema, text, file, (read) => [
+    ...ruleFindings({ version: 1, network_policies: read.network_policies }, []),
+    ...credentialFindings(read.credentials ?? {}, ["credentials"]),
+  ]);
   const reasons = new Map<string, string>();
   const network = Object.fromEntries(
     Object.entries(network_policies).map(([id, rule]) => {
@@ -40,7 +46,8 @@ export function readPreset(text: string, file: string): PresetDocument {
       return [id, { ...rule, endpoints }];
     }),
   );
-  return { ...preset, network, reasons: Object.fromEntries(reasons) };
+  const named = Object.entries(credentials ?? {}).map(([name, written]) => [name, credentialOf(written)] as const);
+  return { ...preset, network, credentials: Object.fromEntries(named), reasons: Object.fromEntries(reasons) };
 }
 
 /** `host:port` of an endpoint, one a port; without a host, its addresses stand there. */

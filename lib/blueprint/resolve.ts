@@ -6,11 +6,13 @@ import type {
   Catalogue,
   IsolationLevel,
   Overlay,
+  PresetDocument,
   ResourcesSpec,
   Restart,
 } from "./blueprint.ts";
 import type { RouteSpec, Runs, Walls } from "./blueprint.ts";
 import { digestOf } from "./canonical.ts";
+import { bindCredentials, type ResolvedCredential } from "./credentials.ts";
 import { nearest } from "./nearest.ts";
 import { mergeRules } from "./rules.ts";
 import type { SeccompProfileDocument } from "./seccomp.ts";
@@ -27,6 +29,8 @@ export interface ResolvedAgent {
   /** The user and group inside, where they are not `sandbox`. */
   readonly identity?: { readonly user: string; readonly group: string } | undefined;
   readonly network: NetworkPolicies;
+  /** What its endpoints carry. */
+  readonly credentials: Readonly<Record<string, ResolvedCredential>>;
   /** Rule id to the preset that brought it. Not part of what runs. */
   readonly presetOf: Readonly<Record<string, string>>;
   readonly inference: RouteSpec | null;
@@ -76,7 +80,7 @@ function resolveAgent(name: string, agent: AgentSpec, catalogue: Catalogue): Res
     runs: resolveRuns(agent.runs, catalogue, subject),
     files: filesOf(agent.policy.filesystem_policy ?? catalogue.base.filesystem_policy ?? {}),
     identity: identityOf(agent.policy.process ?? {}),
-    network: merged.rules,
+    ...bindCredentials(merged.rules, credentialsOf(agent, presets), subject),
     presetOf: merged.presets,
     inference: agent.inference,
     isolation: agent.isolation,
@@ -87,6 +91,11 @@ function resolveAgent(name: string, agent: AgentSpec, catalogue: Catalogue): Res
     ports: [...new Set(agent.ports)].sort((a, b) => a - b),
     restart: agent.restart,
   };
+}
+
+/** A preset says what its credentials are like; the blueprint's own word comes first. */
+function credentialsOf(agent: AgentSpec, presets: readonly PresetDocument[]): AgentSpec["credentials"] {
+  return Object.assign({}, ...presets.map(({ credentials }) => credentials), agent.credentials) as AgentSpec["credentials"];
 }
 
 /** Absent where it is the usual one, so that digests of what says nothing and of what says so are one. */

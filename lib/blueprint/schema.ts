@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { credentialSchema, variableSchema } from "./credentials.ts";
 import { inferenceSchema } from "./inference.ts";
 import { insidePathSchema, nameSchema, portSchema } from "./names.ts";
 import { policyDocumentSchema } from "./policy-document.ts";
@@ -41,9 +42,6 @@ export const resourcesSchema = z.strictObject({
     .describe("Bytes that may leave in any 24 hours.")
     .meta({ unenforced: true, examples: ["5Gi"] }),
 });
-
-/** A name of an environment variable. */
-const variableSchema = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "a name of a variable: PORT");
 
 export const agentSchema = z.strictObject({
   kit: z
@@ -118,17 +116,6 @@ export const agentSchema = z.strictObject({
 });
 export type AgentDocument = z.infer<typeof agentSchema>;
 
-export const credentialSchema = z.strictObject({
-  as: variableSchema
-    .describe("The placeholder's variable that the agent sees.")
-    .meta({ examples: ["TELEGRAM_BOT_TOKEN"] }),
-  for: z
-    .array(z.string())
-    .min(1, "at least one host")
-    .describe("Hosts where it is injected.")
-    .meta({ examples: ["[api.telegram.org]"] }),
-});
-
 /** A blueprint as it is written. The type is inferred; the reference page is rendered from the descriptions. */
 export const blueprintSchema = z.strictObject({
   apiVersion: z
@@ -162,7 +149,6 @@ export const blueprintSchema = z.strictObject({
   credentials: z
     .record(nameSchema, credentialSchema)
     .optional()
-    .describe("Secrets that egress injects at the wire, by name.")
-    .meta({ unenforced: true }),
+    .describe("Secrets that the egress puts on at the wire, by name: the operator maps each to a source, to hosts and to sandboxes."),
 });
 export type BlueprintDocument = z.infer<typeof blueprintSchema>;

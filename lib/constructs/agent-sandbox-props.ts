@@ -1,4 +1,4 @@
-import type { IsolationLevel, PolicyDocument, ResourcesSpec, Restart } from "../blueprint/index.ts";
+import type { CredentialSpec, IsolationLevel, PolicyDocument, ResourcesSpec, Restart } from "../blueprint/index.ts";
 import type { AgentKit } from "./agent-kit.ts";
 import type { Command } from "./command.ts";
 import type { Egress } from "./egress.ts";
@@ -36,6 +36,13 @@ export interface AgentSandboxProps<I extends IsolationLevel = IsolationLevel> {
    * @default nobody: the name is refused
    */
   readonly inference?: Route | Inference;
+
+  /**
+   * Secrets that the egress puts on at the wire, by the names that the operator maps: for which hosts, at which place, and
+   * under which variable the agent holds a placeholder. Endpoints that are bound by `.with(…)` need no entry.
+   * @default none
+   */
+  readonly credentials?: Readonly<Record<string, CredentialSpec>>;
 
   /**
    * What separates it from the machine, besides the walls.

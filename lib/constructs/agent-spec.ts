@@ -1,3 +1,4 @@
+import { z } from "zod";
 import {
   portsOf,
   agentSchema,
@@ -9,8 +10,13 @@ import {
   seccompProfileSchema,
   type AgentDocument,
   type AgentSpec,
+  credentialFindings,
+  credentialOf,
+  credentialSchema,
+  type CredentialSpec,
   type Finding,
   type PolicyDocument,
+  placeNames,
   type Runs,
 } from "../blueprint/index.ts";
 import type { AgentSandboxProps } from "./agent-sandbox-props.ts";
@@ -31,6 +37,7 @@ export function specOf(props: AgentSandboxProps): AgentSpec {
     policy: policyOf(props),
     presets: presetsOf(props).sort(),
     inference: inference === undefined ? null : routeOf(inference).spec,
+    credentials: credentialsOf(props),
     isolation: isolation?.level ?? "kernel",
     walls: { files: walls?.files ?? "required", syscalls: walls?.syscalls ?? "required" },
     seccomp: seccomp?.document ?? null,
@@ -52,6 +59,7 @@ export function problemsOf(name: string, props: AgentSandboxProps): string[] {
     ...nameProblems(name),
     ...(shape.length > 0 ? shape : checkAgent(documentOf(props), [])),
     ...(props.inference === undefined ? [] : routeOf(props.inference).check(["inference"])),
+    ...credentialProblems(props),
     ...profileProblems(props),
     ...conflicts(props),
     ...contradictions(props),
@@ -80,6 +88,23 @@ function policyOf(props: AgentSandboxProps): PolicyDocument {
   };
 }
 
+/** What the rules say of their credentials, under what the sandbox says of them. */
+function credentialsOf(props: AgentSandboxProps): AgentSpec["credentials"] {
+  const found: Record<string, CredentialSpec> = {};
+  for (const { credential, rule } of rulesOf(props)) {
+    if (credential === undefined) continue;
+    const hosts = rule.endpoints.flatMap((endpoint) => placeNames(endpoint));
+    const known = found[credential.name];
+    found[credential.name] = {
+      ...known,
+      ...(credential.as === undefined ? {} : { as: credential.as }),
+      for: [...new Set([...(known?.for ?? []), ...hosts])].sort(),
+    };
+  }
+  for (const [name, written] of Object.entries(props.credentials ?? {})) found[name] = credentialOf(written);
+  return found;
+}
+
 /** As a file would have it, for the checks that a file goes through. */
 function documentOf(props: AgentSandboxProps): AgentDocument {
   const { agent } = props;
@@ -105,6 +130,12 @@ function nameProblems(name: string): Finding[] {
   return [{ path: [], reason, fix: "give it another id, or a name" }];
 }
 
+function credentialProblems({ credentials = {} }: AgentSandboxProps): Finding[] {
+  const shape = findings(z.record(nameSchema, credentialSchema), credentials);
+  if (shape.length > 0) return shape.map((finding) => ({ ...finding, path: ["credentials", ...finding.path] }));
+  return credentialFindings(credentials, ["credentials"]);
+}
+
 function profileProblems({ seccomp }: AgentSandboxProps): Finding[] {
   const document = seccomp?.document ?? null;
   if (document === null) return [];
@@ -118,7 +149,7 @@ function conflicts(props: AgentSandboxProps): Finding[] {
   const found: Finding[] = [];
   let rules = props.policy?.network_policies ?? {};
   for (const { id, rule } of rulesOf(props)) {
-    const added = { name: id, description: "", network: { [id]: rule }, reasons: {} };
+    const added = { name: id, description: "", network: { [id]: rule }, credentials: {}, reasons: {} };
     if (mergeRules(rules, [added]).conflicts.length > 0) {
       const fix = 'name one of them: .named("other"), or give all programs to one .from(…)';
       found.push({ path: ["egress"], reason: `two different rules are called ${id}`, fix });

@@ -24,6 +24,7 @@ function addAgent(scope: Construct, name: string, spec: AgentSpec): AgentSandbox
     policy: spec.policy,
     egress: spec.presets.map((preset) => Preset.named(preset)),
     ...(spec.inference === null ? {} : { inference: routeOf(spec.inference) }),
+    credentials: spec.credentials,
     isolation: Isolation[spec.isolation](),
     walls: spec.walls,
     seccomp: spec.seccomp === null ? SeccompProfile.default() : SeccompProfile.of(spec.seccomp),

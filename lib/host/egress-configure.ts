@@ -71,12 +71,7 @@ export function configureOf({ spec, overrides, operator, secrets, trust, ports }
     grants: [...operator.grants],
     pool: { prefix: pool.prefix },
     inference: spec.inference,
-    credentials: Object.fromEntries(
-      Object.entries(spec.credentials).map(([name, { as, in: position }]) => [
-        name,
-        { as, ...(position === undefined ? {} : { in: position }) },
-      ]),
-    ),
+    credentials: spec.credentials,
     secrets: secrets.values,
     authority: trust.authority,
     ports: [...ports],

@@ -33,7 +33,9 @@ export function sandboxEnvironment(credentials: HostSandbox["credentials"]): Rec
     REQUESTS_CA_BUNDLE: bundle,
     CURL_CA_BUNDLE: bundle,
     GIT_SSL_CAINFO: bundle,
-    ...Object.fromEntries(Object.values(credentials).map(({ as }) => [as, placeholderOf(as)])),
+    ...Object.fromEntries(
+      Object.values(credentials).flatMap(({ as }) => (as === undefined ? [] : [[as, placeholderOf(as)]])),
+    ),
   };
 }
 

@@ -1,6 +1,7 @@
 import { NacreError } from "../error.ts";
 import { idOf, type HostSandbox } from "../synth/host-objects.ts";
 import { nearest } from "../blueprint/index.ts";
+import { endpointPorts } from "../policy/language.ts";
 import { targetOf } from "../router/target.ts";
 import type { Operator, SecretEntry } from "./operator.ts";
 
@@ -14,13 +15,26 @@ interface SecretUse {
 }
 
 /** The names of the secrets that `spec` has its egress hold. */
-export const secretNames = (spec: Pick<HostSandbox, "inference">): string[] => [
-  ...new Set(
-    Object.values(spec.inference?.providers ?? {}).flatMap(({ kind, credential }) =>
+export const secretNames = (spec: Pick<HostSandbox, "inference" | "network">): string[] => [
+  ...new Set([
+    ...Object.values(spec.inference?.providers ?? {}).flatMap(({ kind, credential }) =>
       kind === "demo" || credential === undefined ? [] : [credential],
     ),
-  ),
+    ...boundUses(spec.network).map(({ secret }) => secret),
+  ]),
 ];
+
+/** What endpoints are bound to, and where it would go. */
+function boundUses(network: HostSandbox["network"]): SecretUse[] {
+  return Object.entries(network).flatMap(([id, { endpoints }]) =>
+    endpoints.flatMap((endpoint) => {
+      const { host = "", credential_binding: binding } = endpoint;
+      if (binding === undefined) return [];
+      const use = { secret: binding.provider, host: host.toLowerCase(), by: `rule ${id}` };
+      return endpointPorts(endpoint).map((port) => ({ ...use, port }));
+    }),
+  );
+}
 
 /**
  * Why this sandbox may not have what it names: an endpoint that no prompt and no key may go to (no TLS, no grant), a
@@ -28,20 +42,23 @@ export const secretNames = (spec: Pick<HostSandbox, "inference">): string[] => [
  */
 export function secretRefusals(spec: HostSandbox, operator: Operator): NacreError[] {
   const id = idOf(spec);
-  return Object.entries(spec.inference?.providers ?? {}).flatMap(([name, { kind, ...provider }]) => {
+  const refusalsOf = (use: SecretUse): NacreError[] => {
+    const entry = Object.hasOwn(operator.secrets, use.secret) ? operator.secrets[use.secret] : undefined;
+    const refusal = entry === undefined ? unmapped(use, id, operator) : misuse(use, entry, id, operator);
+    return refusal === undefined ? [] : [refusal];
+  };
+  const ofInference = Object.entries(spec.inference?.providers ?? {}).flatMap(([name, { kind, ...provider }]) => {
     if (kind === "demo") return [];
     try {
       const { host, port } = targetOf(name, { kind, ...provider }, (where) => isGranted(where, operator));
       if (provider.credential === undefined) return [];
-      const use = { secret: provider.credential, host, port, by: `inference provider ${name}` };
-      const entry = Object.hasOwn(operator.secrets, use.secret) ? operator.secrets[use.secret] : undefined;
-      const refusal = entry === undefined ? unmapped(use, id, operator) : misuse(use, entry, id, operator);
-      return refusal === undefined ? [] : [refusal];
+      return refusalsOf({ secret: provider.credential, host, port, by: `inference provider ${name}` });
     } catch (error) {
       if (error instanceof NacreError) return [error];
       throw error;
     }
   });
+  return [...ofInference, ...boundUses(spec.network).flatMap(refusalsOf)];
 }
 
 const isGranted = (where: { readonly host: string; readonly port: number }, { grants }: Operator): boolean =>

@@ -57,10 +57,11 @@ function templateProblem(path: string): Problem | undefined {
 
 /** The binding as the wire takes it. Of what `positionProblem` accepts. */
 export function bindingOf({ provider, in: position }: Written): CredentialBinding {
-  return position === undefined ? { provider } : { provider, in: placeOf(position) };
+  return position === undefined ? { provider } : { provider, in: positionOf(position) };
 }
 
-function placeOf({ header, prefix, basic, query, path }: WrittenPosition): CredentialPosition {
+/** A position as the wire takes it. Of what `positionProblem` accepts. */
+export function positionOf({ header, prefix, basic, query, path }: WrittenPosition): CredentialPosition {
   if (header !== undefined) return { header: header.toLowerCase(), ...(prefix && { prefix }) };
   if (basic !== undefined) return { basic };
   if (query !== undefined) return { query };

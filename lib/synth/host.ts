@@ -87,7 +87,7 @@ function sandboxOf(
     seccomp: agent.seccomp,
     network: agent.network,
     inference: agent.inference === null ? null : inferenceOf(agent.inference),
-    credentials: {},
+    credentials: { ...agent.credentials },
     resources: {
       ...(cpu === undefined ? {} : { cpu }),
       ...(memoryBytes === undefined ? {} : { memoryBytes }),

@@ -45,7 +45,7 @@ export function origins(
       else if (path === "/chunked") {
         response.writeHead(200, { trailer: "x-sum" });
         response.write("one ");
-        response.addTrailers({ "x-sum": "3", "content-length": "999" });
+        response.addTrailers({ "x-sum": "3", "set-cookie": "x=999" });
         response.end("two");
       } else if (path === "/none") response.writeHead(204).end();
       else if (path === "/cut") {

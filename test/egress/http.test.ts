@@ -1,0 +1,250 @@
+import fs from "node:fs";
+import path from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type RunningEgress, World } from "./world/world.ts";
+
+let world: World;
+let egress: RunningEgress | undefined;
+beforeAll(async () => {
+  world = await World.make();
+});
+beforeEach(() => fs.rmSync(path.join(world.folder, "origin.jsonl"), { force: true }));
+afterEach(async () => {
+  await egress?.stop();
+  egress = undefined;
+});
+afterAll(() => world.stop());
+
+const at = "https://api.example.com:9443";
+const rest = (more: object, host = "api.example.com"): object => ({
+  endpoints: [{ host, ports: [443, 9443, 9080], protocol: "rest", ...more }],
+});
+const allow = (method: string, path: string, query?: object): object => ({ allow: { method, path, ...(query && { query }) } });
+const start = async (base: Record<string, object>, more: Parameters<World["egress"]>[1] = {}): Promise<RunningEgress> =>
+  (egress = await world.egress({ base: base as never }, more));
+
+interface Seen {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: readonly string[];
+  readonly body?: string;
+}
+const seen = (): Seen[] => {
+  const file = path.join(world.folder, "origin.jsonl");
+  if (!fs.existsSync(file)) return [];
+  return fs
+    .readFileSync(file, "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Seen);
+};
+const requests = (): unknown[] =>
+  (egress?.records() ?? [])
+    .filter(({ kind }) => kind === "request")
+    .map(({ verdict, method, path, rule, layer }) => ({ verdict, method, path, rule, layer }));
+
+describe("an inspected host", () => {
+  test("answers the requests that a rule has, and tells the agent why it does not answer others", async () => {
+    await start({ api: rest({ rules: [allow("GET", "/ok/**")] }) });
+    const good = await world.run(`curl -sS ${at}/ok/1`);
+    expect(good.error).toBe("");
+    expect(JSON.parse(good.out)).toMatchObject({ method: "GET", url: "/ok/1", servername: "api.example.com" });
+    const bad = await world.run(`curl -sS -w '%{http_code}' -d x ${at}/ok/1`);
+    expect(bad.out).toMatch(/403$/);
+    expect(JSON.parse(bad.out.slice(0, -3))).toMatchObject({
+      error: "policy_denied",
+      rule: "api",
+      layer: "http",
+      rule_missing: { type: "rest_allow", method: "POST", path: "/ok/1", host: "api.example.com", port: 9443 },
+    });
+    expect(seen().map(({ method }) => method)).toEqual(["GET"]);
+    expect(requests()).toEqual([
+      { verdict: "allow", method: "GET", path: "/ok/1", rule: "api", layer: undefined },
+      { verdict: "deny", method: "POST", path: "/ok/1", rule: "api", layer: "http" },
+    ]);
+  });
+
+  test("gets the path that was decided, and no secret of the query stands in the audit", async () => {
+    await start({ api: rest({ rules: [allow("GET", "/ok/*")] }) });
+    await world.run(`curl -sS --path-as-is '${at}/ok/../ok/./%61?token=hidden'`);
+    expect(seen()).toMatchObject([{ url: "/ok/a?token=hidden" }]);
+    expect(fs.readFileSync(egress?.audit ?? "", "utf8")).not.toContain("hidden");
+  });
+
+  test("is asked by query where a rule names parameters", async () => {
+    await start({ api: rest({ rules: [allow("GET", "/ok", { kind: { any: ["a", "b*"] } })] }) });
+    const code = async (query: string): Promise<string> =>
+      (await world.run(`curl -sS -o /dev/null -w '%{http_code}' '${at}/ok${query}'`)).out;
+    expect(await code("?kind=a")).toBe("200");
+    expect(await code("?kind=%62c&x=1")).toBe("200");
+    expect(await code("?kind=c")).toBe("403");
+    expect(await code("?kind=a&kind=c")).toBe("403");
+    expect(await code("?kind=a;kind=c")).toBe("403");
+    expect(await code("")).toBe("403");
+  });
+
+  test("goes through where a rule only audits, and the audit says that it would not", async () => {
+    await start({ api: rest({ rules: [allow("GET", "/ok")], enforcement: "audit" }) });
+    expect((await world.run(`curl -sS -o /dev/null -w '%{http_code}' ${at}/no`)).out).toBe("200");
+    expect(requests()).toMatchObject([{ verdict: "audit", path: "/no", layer: "http" }]);
+  });
+
+  test("in the clear on another port is decided the same way", async () => {
+    await start({ api: rest({ rules: [allow("GET", "/ok")] }) });
+    const code = async (path: string): Promise<string> =>
+      (await world.run(`curl -sS -o /dev/null -w '%{http_code}' http://api.example.com:9080${path}`)).out;
+    expect(await code("/ok")).toBe("200");
+    expect(await code("/no")).toBe("403");
+    expect(seen()).toHaveLength(1);
+  });
+
+  test("streams fifty megabytes both ways, and holds neither", async () => {
+    await start({ api: rest({ access: "full" }) });
+    const before = memory(egress);
+    const down = await world.run(`curl -sS ${at}/big | wc -c`);
+    expect(down.out.trim()).toBe(String(50 * 1024 * 1024));
+    const up = await world.run(
+      `head -c 52428800 /dev/zero | curl -sS -o /dev/null -w '%{http_code}' -T - -X POST ${at}/up`,
+    );
+    expect(up.out).toBe("200");
+    expect(seen().at(-1)?.body?.length).toBe(52428800);
+    expect(memory(egress) - before).toBeLessThan(120);
+  }, 60_000);
+
+  test("keeps connections on both sides", async () => {
+    await start({ api: rest({ access: "full" }) });
+    const { out } = await world.run(`curl -sS -w '%{num_connects} ' -o /dev/null ${at}/1 -o /dev/null ${at}/2 -o /dev/null ${at}/3`);
+    expect(out).toBe("1 0 0 ");
+    expect((egress?.records() ?? []).filter(({ kind }) => kind === "connect")).toHaveLength(1);
+  });
+
+  test("passes early hints, trailers and answers without a body", async () => {
+    await start({ api: rest({ access: "full" }) });
+    const hints = await world.run(`curl -sSi ${at}/hints`);
+    expect(hints.out).toMatch(/^HTTP\/1\.1 103 Early Hints\r\nLink: <\/style.css>; rel=preload\r\n\r\nHTTP\/1\.1 200 OK/i);
+    const chunked = await world.run(`curl -sS -D - ${at}/chunked`);
+    expect(chunked.out).toContain("x-sum: 3");
+    expect(chunked.out).not.toContain("999");
+    expect((await world.run(`curl -sS -o /dev/null -w '%{http_code}' ${at}/none`)).out).toBe("204");
+    expect((await world.run(`curl -sSI ${at}/ok`)).out).toMatch(/^HTTP\/1\.1 200/);
+  });
+
+  test("that breaks off in the middle of its answer is seen to break off", async () => {
+    await start({ api: rest({ access: "full" }) });
+    expect((await world.run(`curl -sS ${at}/cut`)).code).toBe(18);
+  });
+
+  test("that cannot be verified is never spoken to, and the agent is told", async () => {
+    await start({ api: rest({ access: "full" }, "api.example.org") });
+    const got = await world.run(`curl -sS -w '%{http_code}' https://api.example.org:9443/ok`);
+    expect(got.out).toMatch(/502$/);
+    expect(JSON.parse(got.out.slice(0, -3))).toMatchObject({ error: "upstream_failed" });
+    expect(seen()).toEqual([]);
+    expect(requests()).toMatchObject([{ verdict: "failed", layer: "upstream" }]);
+  });
+
+  test("that answers from a private address is refused by the guard, and the agent is told", async () => {
+    await start({ api: rest({ access: "full" }, "private.example.com") });
+    const got = await world.run(`curl -sS https://private.example.com:9443/ok`);
+    expect(JSON.parse(got.out)).toMatchObject({ error: "policy_denied", layer: "address" });
+  });
+
+  test("must answer from allowed_ips, where a rule has them", async () => {
+    await start({ api: rest({ access: "full", allowed_ips: ["93.184.216.99"] }) });
+    const got = await world.run(`curl -sS ${at}/ok`);
+    expect(JSON.parse(got.out)).toMatchObject({ error: "policy_denied", layer: "address" });
+    expect(seen()).toEqual([]);
+  });
+
+  test("is denied to a client that insists on HTTP/2, and the audit says so", async () => {
+    await start({ api: rest({ access: "full" }) });
+    const script = `openssl s_client -alpn h2 -connect api.example.com:9443 -servername api.example.com </dev/null`;
+    expect((await world.run(script)).code).not.toBe(0);
+    expect(egress?.records().find(({ verdict }) => verdict === "deny")).toMatchObject({
+      layer: "tls",
+      reason: expect.stringContaining("insists on h2") as string,
+    });
+    // One that offers both gets HTTP/1.1.
+    expect((await world.run(`curl -sS --http2 -o /dev/null -w '%{http_version}' ${at}/ok`)).out).toBe("1.1");
+  });
+
+  test("is denied to a ClientHello for another name, for none, and to what is no TLS on 443", async () => {
+    await start({ api: rest({ access: "full" }) });
+    for (const options of ["-servername other.example.com", "-noservername"]) {
+      await world.run(`openssl s_client ${options} -connect api.example.com:9443 </dev/null`);
+    }
+    await world.run("curl -sS --max-time 5 http://api.example.com:443/");
+    const layers = (egress?.records() ?? []).filter(({ verdict }) => verdict === "deny").map(({ layer }) => layer);
+    expect(layers).toEqual(["tls", "tls", "tls"]);
+    expect(seen()).toEqual([]);
+  });
+
+  test("shows a certificate of the sandbox' own authority, and resumes a session", async () => {
+    await start({ api: rest({ access: "full" }) });
+    const { folder } = world;
+    const shown = await world.run(
+      `openssl s_client -tls1_2 -connect api.example.com:9443 -servername api.example.com -sess_out ${folder}/session </dev/null 2>&1`,
+    );
+    expect(shown.out).toContain("issuer=CN = Nacre sandbox sandbox");
+    const again = await world.run(
+      `openssl s_client -tls1_2 -connect api.example.com:9443 -servername api.example.com -sess_in ${folder}/session </dev/null 2>&1`,
+    );
+    expect(again.out).toContain("Reused, TLSv1.2");
+  });
+
+  test("that is spliced by tls: skip keeps its own certificate, and its name is still checked", async () => {
+    await start({ api: { endpoints: [{ host: "api.example.com", port: 9443, tls: "skip" }] } });
+    const { folder } = world;
+    expect((await world.run(`curl -sS --cacert ${folder}/ca.crt ${at}/ok`)).code).toBe(0);
+    expect((await world.run(`curl -sS --connect-to other.example.com:9443:api.example.com:9443 https://other.example.com:9443/`)).code).not.toBe(0);
+  });
+});
+
+describe("a new policy", () => {
+  const reload = async (base: Record<string, object>): Promise<void> => {
+    egress?.send({ type: "network", network: { revision: 2, base: base as never, allows: [], blocks: [] } });
+    await egress?.next("loaded");
+  };
+
+  test("decides the next request of a kept connection", async () => {
+    await start({ api: rest({ rules: [allow("GET", "/ok/**")] }) });
+    const script = `
+      const agent = new (require("https").Agent)({ keepAlive: true, maxSockets: 1 });
+      const get = (path) => new Promise((done) => require("https").get("${at}" + path, { agent }, (r) => { r.resume().on("end", () => done(r.statusCode + (r.req.reusedSocket ? "r" : ""))); }));
+      (async () => { console.log(await get("/ok/1")); await new Promise((go) => process.stdin.once("data", go)); console.log(await get("/ok/2"), await get("/new")); process.exit(); })();`;
+    fs.writeFileSync(path.join(world.folder, "kept.cjs"), script);
+    const child = world.start(`NODE_EXTRA_CA_CERTS=${world.folder}/agent-ca.crt exec ${process.execPath} ${world.folder}/kept.cjs`);
+    let out = "";
+    child.stdout?.on("data", (chunk: Buffer) => (out += chunk.toString()));
+    await expect.poll(() => out).toBe("200\n");
+    await reload({ api: rest({ rules: [allow("GET", "/new")] }) });
+    child.stdin?.write("\n");
+    await expect.poll(() => out).toBe("200\n403r 200r\n");
+  });
+
+  test("ends a request under way that it denies, and no other", async () => {
+    await start({ api: rest({ rules: [allow("GET", "/slow"), allow("GET", "/ok")] }) });
+    const slow = world.start(`curl -sS -N --cacert ${world.folder}/agent-ca.crt ${at}/slow; echo "ended $?"`);
+    let out = "";
+    slow.stdout?.on("data", (chunk: Buffer) => (out += chunk.toString()));
+    await expect.poll(() => out).toBe("first\n");
+    await reload({ api: rest({ rules: [allow("GET", "/slow")] }) });
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(out).toBe("first\n");
+    await reload({ api: rest({ rules: [allow("GET", "/ok")] }) });
+    await expect.poll(() => out).toMatch(/^first\nended (18|56)\n$/);
+  });
+
+  test("makes a first inspected endpoint of a host that was opaque", async () => {
+    await start({ api: { endpoints: [{ host: "api.example.com", port: 9443 }] } });
+    expect((await world.run(`curl -sS -d x -o /dev/null -w '%{http_code}' ${at}/no`)).out).toBe("200");
+    await reload({ api: rest({ rules: [allow("GET", "/ok")] }) });
+    expect((await world.run(`curl -sS -d x -o /dev/null -w '%{http_code}' ${at}/no`)).out).toBe("403");
+  });
+});
+
+/** Megabytes of the egress' process. */
+function memory(of: RunningEgress | undefined): number {
+  const status = fs.readFileSync(`/proc/${of?.child.pid ?? 0}/status`, "utf8");
+  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
+}
