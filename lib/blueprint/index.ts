@@ -18,6 +18,8 @@ export { examineBlueprint, parseBlueprint, type ExaminedBlueprint } from "./pars
 export { portsOf, serverPorts } from "./ports.ts";
 export { policyDocumentSchema, type PolicyDocument } from "./policy-document.ts";
 export { placeNames, presetSchema, readPolicy, readPreset, readSeccomp } from "./preset.ts";
+export { examinePolicy, type ExaminedPolicy } from "./policy-file.ts";
+export { formatPolicy, meaningOf } from "./policy-format.ts";
 export { positionOf, problemsError, renderPath, type Finding, type Path, type Problem } from "./problem.ts";
 export { bytesOf, secondsOf } from "./quantities.ts";
 export { blueprintReference, overlayReference, policyReference, presetReference } from "./reference.ts";

@@ -7,7 +7,7 @@ export interface DenialBody {
   readonly layer: string;
   readonly detail: string;
   readonly rule_missing: {
-    /** `rest_allow`: of a request that was refused where the connection is allowed. */
+    /** `rest_allow`: of a request, which `method` and `path` then name. */
     readonly type: "allow" | "rest_allow";
     readonly layer: string;
     readonly host: string;
@@ -26,17 +26,17 @@ export function denialBody(denied: Denied, where: Destination, who: Caller = {})
     rule: denied.rule ?? null,
     layer: denied.layer,
     detail: `${where.host}:${where.port}: ${denied.reason}`,
-    rule_missing:
-      missing === undefined
-        ? null
-        : {
-            type: missing.method === undefined ? "allow" : "rest_allow",
-            layer: denied.layer,
-            host: missing.host,
-            port: missing.port,
-            binary: missing.binary ?? who.binary ?? null,
-            ...(missing.method === undefined ? {} : { method: missing.method, path: missing.path ?? "/" }),
-          },
+    rule_missing: missing === undefined ? null : missingRule(missing, denied.layer, who),
     next_steps: [denied.fix.text],
   };
+}
+
+function missingRule(
+  { host, port, binary, method, path }: NonNullable<Denied["fix"]["allow"]>,
+  layer: string,
+  who: Caller,
+): DenialBody["rule_missing"] {
+  const where = { layer, host, port, binary: binary ?? who.binary ?? null };
+  if (method === undefined || path === undefined) return { type: "allow", ...where };
+  return { type: "rest_allow", ...where, method, path };
 }
