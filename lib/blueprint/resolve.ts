@@ -106,7 +106,7 @@ function entry<T>(entries: Readonly<Record<string, T>>, name: string, what: stri
 
 type FilesystemPolicy = NonNullable<AgentSpec["policy"]["filesystem_policy"]>;
 
-function filesOf(policy: FilesystemPolicy): Files {
+export function filesOf(policy: FilesystemPolicy): Files {
   const readWrite = [...(policy.read_write ?? []), ...(policy.include_workdir === true ? [WORKSPACE] : [])];
   return { readOnly: sorted(policy.read_only ?? []), readWrite: sorted(readWrite) };
 }

@@ -3,7 +3,15 @@ import { z } from "zod";
 
 const fixSchema = z.object({
   text: z.string(),
-  allow: z.object({ host: z.string(), port: z.int(), binary: z.string().optional() }).optional(),
+  allow: z
+    .object({
+      host: z.string(),
+      port: z.int(),
+      binary: z.string().optional(),
+      method: z.string().optional(),
+      path: z.string().optional(),
+    })
+    .optional(),
   grant: z.object({ host: z.string(), cidr: z.string(), port: z.int() }).optional(),
   unblock: z.string().optional(),
 });

@@ -44,6 +44,13 @@ export function secretRefusals(spec: HostSandbox, operator: Operator): NacreErro
   });
 }
 
+/** Another policy by command: refused where it would have a secret that the sandbox may not have, and has not yet. */
+export function refuseNewSecrets(before: HostSandbox, after: HostSandbox, operator: Operator): void {
+  const known = new Set(secretRefusals(before, operator).map(String));
+  const refusal = secretRefusals(after, operator).find((one) => !known.has(String(one)));
+  if (refusal !== undefined) throw refusal;
+}
+
 const isGranted = (where: { readonly host: string; readonly port: number }, { grants }: Operator): boolean =>
   grants.some(({ host, port }) => host === where.host && port === where.port);
 
