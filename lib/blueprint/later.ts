@@ -6,22 +6,16 @@ export interface Later {
   readonly fix: string;
 }
 
-const http = "methods and paths are not inspected; a rule opens a host and a port";
+const signing = "requests are not signed";
+const rewriting = "credentials go into headers, queries and paths, not into messages and bodies";
 
 const endpointFields: Readonly<Record<string, string>> = {
-  path: http,
-  access: http,
-  rules: http,
-  deny_rules: http,
-  allow_encoded_slash: http,
-  allowed_ips: "private addresses are the operator's word: write a grant into host.yaml",
-  credential_binding: "credentials are not injected on the wire",
-  credential_signing: "credentials are not injected on the wire",
-  signing_service: "credentials are not injected on the wire",
-  signing_region: "credentials are not injected on the wire",
-  websocket_credential_rewrite: "credentials are not injected on the wire",
-  request_body_credential_rewrite: "credentials are not injected on the wire",
-  allow_uninspected_credentials: "credentials are not injected on the wire",
+  credential_signing: signing,
+  signing_service: signing,
+  signing_region: signing,
+  websocket_credential_rewrite: rewriting,
+  request_body_credential_rewrite: rewriting,
+  allow_uninspected_credentials: "a credential goes only where requests are looked at",
   persisted_queries: "GraphQL is not inspected",
   graphql_persisted_queries: "GraphQL is not inspected",
   graphql_max_body_bytes: "GraphQL is not inspected",
@@ -29,13 +23,28 @@ const endpointFields: Readonly<Record<string, string>> = {
   mcp: "MCP is not inspected",
 };
 
+/** What a rule on requests may ask for beside method, path and query. */
+const matcherFields: Readonly<Record<string, string>> = {
+  command: "SQL is not inspected",
+  operation_type: "GraphQL is not inspected",
+  operation_name: "GraphQL is not inspected",
+  fields: "GraphQL is not inspected",
+  tool: "MCP is not inspected",
+  params: "JSON-RPC is not inspected",
+};
+
 const protocols: Readonly<Record<string, string>> = {
-  rest: http,
   websocket: "WebSocket messages are not inspected",
   graphql: "GraphQL is not inspected",
   sql: "SQL is not inspected",
   "json-rpc": "JSON-RPC is not inspected",
   mcp: "MCP is not inspected",
+};
+
+/** Values of `tls` that OpenShell itself gave up. */
+const oldTls: Readonly<Record<string, Later>> = {
+  terminate: { reason: "deprecated: TLS is terminated wherever a rule needs it", fix: "remove tls" },
+  passthrough: { reason: "deprecated: another word for skip", fix: "write skip" },
 };
 
 /** Presets that need rules on methods and paths: opening their hosts whole would give more than their names say. */
@@ -51,17 +60,23 @@ const presets: Readonly<Record<string, string>> = {
 
 /** A field of the policy language that is known and not enforced yet; `undefined` for a name that nobody knows. */
 export function laterField(path: Path, key: string): Later | undefined {
-  const why = path.at(-2) === "endpoints" ? endpointFields[key] : undefined;
+  const fields = path.at(-2) === "endpoints" ? endpointFields : isMatcher(path) ? matcherFields : {};
+  const why = Object.hasOwn(fields, key) ? fields[key] : undefined;
   if (why !== undefined) return notYet(why, `remove ${key}`);
   if (key === "network_middlewares") return notYet("bodies are not redacted", `remove ${key}`);
+  if (key === "harness" && path.at(-2) === "binaries")
+    return { reason: "deprecated: it never had a meaning", fix: "remove harness" };
   return undefined;
 }
 
+const isMatcher = (path: Path): boolean => path.at(-2) === "deny_rules" || path.at(-1) === "allow";
+
 /** A value of the policy language that is known and not enforced yet. */
 export function laterValue(path: Path, value: unknown): Later | undefined {
-  if (path.at(-1) !== "protocol" || typeof value !== "string") return undefined;
-  const why = protocols[value];
-  return why === undefined ? undefined : notYet(why, "remove protocol, or write tcp");
+  if (typeof value !== "string") return undefined;
+  if (path.at(-1) === "tls") return Object.hasOwn(oldTls, value) ? oldTls[value] : undefined;
+  const why = path.at(-1) === "protocol" && Object.hasOwn(protocols, value) ? protocols[value] : undefined;
+  return why === undefined ? undefined : notYet(why, "remove protocol, or write rest");
 }
 
 export function laterPreset(name: string): Later | undefined {

@@ -2,6 +2,16 @@ import { z } from "zod";
 import { networkPoliciesSchema } from "../policy/language.ts";
 import { insidePathSchema } from "./names.ts";
 
+/** `sandbox`, or a number from 1 on: never root. */
+const identitySchema = z
+  .string()
+  .refine(
+    (written) =>
+      written === "sandbox" || (/^[1-9][0-9]{0,9}$/.test(written) && Number(written) <= 2 ** 32 - 2),
+    "must be sandbox, or a number from 1 to 4294967294 in quotes: write sandbox",
+  )
+  .meta({ examples: ["sandbox"] });
+
 const paths = z.array(insidePathSchema).max(256, "at most 256 paths");
 
 /**
@@ -38,8 +48,8 @@ export const policyDocumentSchema = z.strictObject({
     .describe("`walls.files` of the blueprint decides; this may only ask for more."),
   process: z
     .strictObject({
-      run_as_user: z.literal("sandbox").optional().describe("The user inside; never 0 outside."),
-      run_as_group: z.literal("sandbox").optional().describe("The group inside; never 0 outside."),
+      run_as_user: identitySchema.optional().describe("The user inside; never 0 outside."),
+      run_as_group: identitySchema.optional().describe("The group inside; never 0 outside."),
     })
     .optional()
     .describe("The identity inside."),

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { endpointSchema, networkRuleSchema } from "../policy/language.ts";
+import { type Endpoint, endpointPorts, endpointSchema, networkRuleSchema } from "../policy/language.ts";
 import type { PresetDocument } from "./blueprint.ts";
 import { readText } from "./described.ts";
 import { nameSchema } from "./names.ts";
@@ -34,14 +34,19 @@ export function readPreset(text: string, file: string): PresetDocument {
   const network = Object.fromEntries(
     Object.entries(network_policies).map(([id, rule]) => {
       const endpoints = rule.endpoints.map(({ reason, ...endpoint }) => {
-        for (const port of endpoint.ports ?? [endpoint.port ?? 0])
-          reasons.set(`${endpoint.host}:${port}`, reason);
+        for (const place of placeNames(endpoint)) reasons.set(place, reason);
         return endpoint;
       });
       return [id, { ...rule, endpoints }];
     }),
   );
   return { ...preset, network, reasons: Object.fromEntries(reasons) };
+}
+
+/** `host:port` of an endpoint, one a port; without a host, its addresses stand there. */
+export function placeNames(endpoint: Endpoint): readonly string[] {
+  const host = endpoint.host ?? endpoint.allowed_ips?.join(" ") ?? "";
+  return endpointPorts(endpoint).map((port) => `${host}:${port}`);
 }
 
 /** Reads a policy file. Throws one `NacreError` with every problem. */

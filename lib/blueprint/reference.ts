@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Catalogue, PresetDocument } from "./blueprint.ts";
 import { overlaySchema } from "./overlay.ts";
 import { policyDocumentSchema } from "./policy-document.ts";
+import { placeNames } from "./preset.ts";
 import { blueprintSchema } from "./schema.ts";
 import { bare, notesOf, shapeOf } from "./shape.ts";
 
@@ -36,10 +37,10 @@ export function presetReference({ presets }: Pick<Catalogue, "presets">): string
 
 function presetSection({ name, description, network, reasons }: PresetDocument): string {
   const rows = Object.entries(network).flatMap(([rule, { endpoints, binaries }]) =>
-    endpoints.flatMap(({ host, port, ports = port === undefined ? [] : [port] }) =>
-      ports.map((number) => {
+    endpoints.flatMap((endpoint) =>
+      placeNames(endpoint).map((place) => {
         const programs = binaries?.map(({ path }) => `\`${path}\``).join(", ") ?? "any";
-        return [`\`${rule}\``, `\`${host}:${number}\``, programs, reasons[`${host}:${number}`] ?? ""];
+        return [`\`${rule}\``, `\`${place}\``, programs, reasons[place] ?? ""];
       }),
     ),
   );

@@ -24,6 +24,8 @@ export interface ResolvedAgent {
   readonly runs: ResolvedRuns;
   /** Absolute paths inside the sandbox. */
   readonly files: Files;
+  /** The user and group inside, where they are not `sandbox`. */
+  readonly identity?: { readonly user: string; readonly group: string } | undefined;
   readonly network: NetworkPolicies;
   /** Rule id to the preset that brought it. Not part of what runs. */
   readonly presetOf: Readonly<Record<string, string>>;
@@ -73,6 +75,7 @@ function resolveAgent(name: string, agent: AgentSpec, catalogue: Catalogue): Res
   return {
     runs: resolveRuns(agent.runs, catalogue, subject),
     files: filesOf(agent.policy.filesystem_policy ?? catalogue.base.filesystem_policy ?? {}),
+    identity: identityOf(agent.policy.process ?? {}),
     network: merged.rules,
     presetOf: merged.presets,
     inference: agent.inference,
@@ -84,6 +87,12 @@ function resolveAgent(name: string, agent: AgentSpec, catalogue: Catalogue): Res
     ports: [...new Set(agent.ports)].sort((a, b) => a - b),
     restart: agent.restart,
   };
+}
+
+/** Absent where it is the usual one, so that digests of what says nothing and of what says so are one. */
+function identityOf(process: NonNullable<AgentSpec["policy"]["process"]>): ResolvedAgent["identity"] {
+  const { run_as_user: user = "sandbox", run_as_group: group = "sandbox" } = process;
+  return user === "sandbox" && group === "sandbox" ? undefined : { user, group };
 }
 
 function resolveRuns(runs: Runs, catalogue: Catalogue, subject: string): ResolvedRuns {

@@ -1,6 +1,9 @@
 import { canonicalJson } from "./canonical.ts";
-import type { Endpoint, NetworkPolicies, NetworkRule } from "../policy/language.ts";
+import { policyFaults } from "../policy/faults.ts";
+import type { NetworkPolicies, NetworkRule } from "../policy/language.ts";
 import type { PresetDocument } from "./blueprint.ts";
+import { distinct } from "./distinct.ts";
+import { normalEndpoint } from "./normal-endpoint.ts";
 import type { PolicyDocument } from "./policy-document.ts";
 import type { Finding, Path } from "./problem.ts";
 
@@ -57,50 +60,24 @@ function normalRule(id: string, rule: NetworkRule): NetworkRule {
   };
 }
 
-function normalEndpoint(endpoint: Endpoint): Endpoint {
-  const { port, ports, protocol, tls, ...rest } = endpoint;
-  const all = [...new Set([...(ports ?? []), ...(port === undefined ? [] : [port])])].sort((a, b) => a - b);
-  return {
-    ...rest,
-    host: endpoint.host.toLowerCase(),
-    ports: all,
-    ...(protocol === undefined || protocol === "" ? {} : { protocol }),
-    ...(tls === undefined || tls === "" ? {} : { tls }),
-    enforcement: endpoint.enforcement ?? "enforce",
-  };
-}
-
-function distinct<T>(items: readonly T[]): T[] {
-  const byText = new Map(items.map((item) => [canonicalJson(item), item]));
-  return [...byText].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, item]) => item);
-}
-
-/** What a schema cannot say about rules: exactly one way to give ports, no list that is ambiguous when empty. */
+/** What a schema cannot say about a policy: of its rules, and of its paths. */
 export function ruleFindings(policy: PolicyDocument, at: Path): Finding[] {
-  const found: Finding[] = [];
-  for (const [id, rule] of Object.entries(policy.network_policies ?? {})) {
-    const here = [...at, "network_policies", id];
-    if (rule.endpoints.length === 0) {
-      found.push({
-        path: [...here, "endpoints"],
-        reason: "a rule without endpoints allows nothing",
-        fix: "add an endpoint, or remove the rule",
-      });
-    }
-    if (rule.binaries?.length === 0) {
-      const path = [...here, "binaries"];
-      found.push({ path, reason: "an empty list of programs", fix: "remove binaries: then any program may" });
-    }
-    for (const [index, endpoint] of rule.endpoints.entries()) {
-      const path = [...here, "endpoints", index];
-      if (endpoint.port === undefined && endpoint.ports === undefined) {
-        found.push({ path: [...path, "port"], reason: "is missing", fix: "add port: 443" });
-      }
-      if (endpoint.port !== undefined && endpoint.ports !== undefined) {
-        const fix = "remove port, and name it in ports";
-        found.push({ path: [...path, "port"], key: true, reason: "both port and ports are given", fix });
-      }
-    }
+  const { network_policies: rules = {}, filesystem_policy: files = {} } = policy;
+  const found: Finding[] = policyFaults(rules).map(({ path, ...fault }) => ({
+    ...fault,
+    path: [...at, "network_policies", ...path],
+  }));
+  const paths = (files.read_only?.length ?? 0) + (files.read_write?.length ?? 0);
+  if (paths > MOST_PATHS) {
+    const reason = `${paths} paths; both lists together have at most ${MOST_PATHS}`;
+    found.push({
+      path: [...at, "filesystem_policy"],
+      key: true,
+      reason,
+      fix: "name folders instead of files",
+    });
   }
   return found;
 }
+
+const MOST_PATHS = 256;

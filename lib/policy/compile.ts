@@ -1,98 +1,175 @@
 import { NacreError } from "../error.ts";
+import { parseCidr } from "./address.ts";
+import { bindingOf } from "./binding.ts";
+import { canonicalPath } from "./canonical-path.ts";
 import type { Inspection, RuleId } from "./decision.ts";
-import type { Glob } from "./glob.ts";
+import { policyFaults } from "./faults.ts";
+import { glob } from "./glob.ts";
 import { type HostPattern, parseHostPattern } from "./host-pattern.ts";
 import { HostTrie } from "./host-trie.ts";
-import type { Endpoint, NetworkPolicies } from "./language.ts";
+import { accessMethods, methodProblem, type Methods, methodsOf } from "./http-method.ts";
+import { type Endpoint, endpointPorts, isInspected, type NetworkPolicies } from "./language.ts";
+import { everyPath } from "./path-pattern.ts";
+import { type Entry, Place } from "./place.ts";
 import { problemText } from "./problem.ts";
 import { programGlob, programProblem } from "./program.ts";
+import { parametersOf } from "./query-match.ts";
 
 /** What lies above the base policy: temporary allows, and the emergency stop. */
 export interface Layers {
   readonly base: NetworkPolicies;
-  readonly allows: readonly {
-    readonly id: string;
-    readonly host: string;
-    readonly port: number;
-    readonly binary?: string | undefined;
-  }[];
+  readonly allows: readonly AllowedAbove[];
   readonly blocks: readonly ({ readonly host: string } | { readonly all: true })[];
 }
 
-/** One endpoint of one rule at one port. */
-export interface Entry {
-  readonly rule: RuleId;
-  readonly inspect: Inspection;
-  /** `undefined`: any program. */
-  readonly programs: readonly Glob[] | undefined;
-  /** As written, for the reason of a denial. */
-  readonly programsText: string;
+/** A temporary allow: a host and a port whole, or with `method` and `path` (both, canonical) that one request. */
+export interface AllowedAbove {
+  readonly id: string;
+  readonly host: string;
+  readonly port: number;
+  readonly binary?: string | undefined;
+  readonly method?: string | undefined;
+  readonly path?: string | undefined;
 }
 
 /** A policy that can only be asked. */
 export interface CompiledPolicy {
-  readonly rules: HostTrie<Map<number, Entry[]>>;
+  readonly rules: HostTrie<Map<number, Place>>;
+  /** By port: what is allowed to addresses, whatever their name. */
+  readonly addresses: ReadonlyMap<number, Place>;
   readonly blocked: HostTrie<string>;
   readonly blockAll: boolean;
 }
 
 /** Compiles what was parsed by `networkPoliciesSchema`. Errors name the rule and the fix. */
 export function compile(layers: Layers): CompiledPolicy {
-  const rules = new HostTrie<Map<number, Entry[]>>();
+  const [fault] = policyFaults(layers.base);
+  if (fault !== undefined) {
+    const [id = "", ...place] = fault.path;
+    throw broken(String(id), `${place.join(".")}: ${fault.reason}`, fault.fix);
+  }
+  const building = new Building();
   for (const [id, rule] of Object.entries(layers.base)) {
-    if (rule.binaries?.length === 0) {
-      throw broken(id, "binaries is an empty list", "leave it out for any program, or name one");
-    }
     const programs = rule.binaries?.map(({ path }) => path);
-    for (const endpoint of rule.endpoints) {
-      for (const port of portsOf(id, endpoint)) add(rules, id, endpoint, port, programs);
-    }
+    for (const endpoint of rule.endpoints) building.endpoint(id, endpoint, programs);
   }
-  for (const allow of layers.allows) {
-    const programs = allow.binary === undefined ? undefined : [allow.binary];
-    add(rules, `allow:${allow.id}`, { host: allow.host }, allow.port, programs);
-  }
+  for (const allow of layers.allows) building.allow(allow);
+  building.close();
   const blocked = new HostTrie<string>();
   for (const block of layers.blocks) {
     if ("host" in block) blocked.at(pattern(`block ${block.host}`, block.host), () => block.host);
   }
-  return { rules, blocked, blockAll: layers.blocks.some((block) => "all" in block) };
+  const { rules, addresses } = building;
+  return { rules, addresses, blocked, blockAll: layers.blocks.some((block) => "all" in block) };
 }
 
-function add(
-  rules: CompiledPolicy["rules"],
+/** The places while endpoints come in. */
+class Building {
+  readonly rules = new HostTrie<Map<number, Place>>();
+  readonly addresses = new Map<number, Place>();
+  readonly #places = new Set<Place>();
+  #count = 0;
+
+  endpoint(rule: RuleId, endpoint: Endpoint, programs: readonly string[] | undefined): void {
+    for (const port of endpointPorts(endpoint)) {
+      const place = this.#place(rule, endpoint.host, port);
+      const entry = this.#entry(rule, endpoint, port, programs);
+      place.add(entry);
+      if (!entry.rest) continue;
+      if (endpoint.access !== undefined) {
+        place.allows.add(everyPath, { entry, methods: accessMethods[endpoint.access], parameters: [] });
+      }
+      for (const { allow } of endpoint.rules ?? []) {
+        const parameters = parametersOf(allow.query);
+        place.allows.add(allow.path, { entry, methods: methodsOf(allow.method), parameters });
+      }
+      for (const deny of endpoint.deny_rules ?? []) {
+        const parameters = parametersOf(deny.query);
+        place.deny(deny.path, { entry, methods: methodsOf(deny.method), parameters });
+      }
+    }
+  }
+
+  allow(above: AllowedAbove): void {
+    const rule = `allow:${above.id}`;
+    const programs = above.binary === undefined ? undefined : [above.binary];
+    const { host, port } = above;
+    const request = requestOf(rule, above);
+    if (request === undefined) {
+      this.endpoint(rule, { host, port }, programs);
+      return;
+    }
+    const endpoint: Endpoint = {
+      host,
+      protocol: "rest",
+      allow_encoded_slash: request.path.includes("%2F"),
+    };
+    const place = this.#place(rule, host, port);
+    const entry = this.#entry(rule, endpoint, port, programs);
+    place.add(entry);
+    place.allows.add(request.path, { entry, methods: request.methods, parameters: [] }, true);
+  }
+
+  close(): void {
+    for (const place of this.#places) place.close();
+  }
+
+  #place(rule: RuleId, host: string | undefined, port: number): Place {
+    const ports =
+      host === undefined
+        ? this.addresses
+        : this.rules.at(pattern(rule, host), () => new Map<number, Place>());
+    const place = ports.get(port) ?? new Place();
+    ports.set(port, place);
+    this.#places.add(place);
+    return place;
+  }
+
+  #entry(rule: RuleId, endpoint: Endpoint, port: number, programs: readonly string[] | undefined): Entry {
+    for (const path of programs ?? []) {
+      const problem = programProblem(path);
+      if (problem !== undefined) throw broken(rule, problem.reason, problem.fix);
+    }
+    const { path: selected, credential_binding: binding, allowed_ips: ranges } = endpoint;
+    const selects = selected === undefined || selected === "" ? undefined : selected;
+    return {
+      rule,
+      inspect: inspectionOf(endpoint, port),
+      programs: programs?.map(programGlob),
+      programsText: programs?.join(", ") ?? "any program",
+      rest: endpoint.protocol === "rest",
+      audit: endpoint.enforcement === "audit",
+      within: ranges?.map((range) => parseCidr(range)).filter((range) => range !== undefined),
+      unnamed: endpoint.host === undefined,
+      credential: binding && bindingOf(binding),
+      encodedSlash: endpoint.allow_encoded_slash === true,
+      selects: selects === undefined ? undefined : glob(selects, "/"),
+      selectsLower: selects === undefined ? undefined : glob(selects.toLowerCase(), "/"),
+      rank: ((binding === undefined ? 2 : 0) + (ranges === undefined ? 1 : 0)) * 2 ** 32 + this.#count++,
+    };
+  }
+}
+
+function inspectionOf(endpoint: Endpoint, port: number): Inspection {
+  if (isInspected(endpoint)) return "http";
+  if (endpoint.protocol === "tcp") return "opaque";
+  return port === 443 ? "tls" : "sniff";
+}
+
+/** The one request of a temporary allow; `undefined` where it opens the host and port whole. */
+function requestOf(
   rule: RuleId,
-  endpoint: Endpoint,
-  port: number,
-  programs: readonly string[] | undefined,
-): void {
-  for (const path of programs ?? []) {
-    const problem = programProblem(path);
-    if (problem !== undefined) throw broken(rule, problem.reason, problem.fix);
-  }
-  const ports = rules.at(pattern(rule, endpoint.host), () => new Map<number, Entry[]>());
-  const entries = ports.get(port) ?? [];
-  entries.push({
-    rule,
-    inspect: endpoint.protocol === "tcp" ? "opaque" : port === 443 ? "tls" : "sniff",
-    programs: programs?.map(programGlob),
-    programsText: programs?.join(", ") ?? "any program",
-  });
-  // Where two rules of one host and port differ in what they ask of the wire, the one that asks more comes first.
-  entries.sort((a, b) => strictness[a.inspect] - strictness[b.inspect]);
-  ports.set(port, entries);
-}
-
-const strictness: Readonly<Record<Inspection, number>> = { http: 0, tls: 1, sniff: 2, opaque: 3 };
-
-function portsOf(rule: RuleId, endpoint: Endpoint): readonly number[] {
-  const { port, ports } = endpoint;
-  if (port !== undefined && ports !== undefined) {
-    throw broken(rule, `${endpoint.host} has both port and ports`, "remove port, and name it in ports");
-  }
-  const all = ports ?? (port === undefined ? [] : [port]);
-  if (all.length === 0) throw broken(rule, `${endpoint.host} has no port`, "add port: 443");
-  return [...new Set(all)];
+  { method, path }: AllowedAbove,
+): { readonly methods: Methods; readonly path: string } | undefined {
+  if (method === undefined && path === undefined) return undefined;
+  if (method === undefined || path === undefined)
+    throw broken(rule, "it has a method or a path without the other", "give both, or none");
+  const problem = method === "*" ? { reason: "no method", fix: "write one" } : methodProblem(method);
+  if (problem !== undefined) throw broken(rule, problem.reason, problem.fix);
+  const canonical = canonicalPath(path, { encodedSlash: true });
+  if (!("path" in canonical)) throw broken(rule, `${path}: ${canonical.reason}`, canonical.fix);
+  if (canonical.path !== path) throw broken(rule, `${path} is not canonical`, `write ${canonical.path}`);
+  return { methods: methodsOf(method), path };
 }
 
 function pattern(rule: RuleId, host: string): HostPattern {

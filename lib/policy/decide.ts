@@ -1,26 +1,37 @@
-import type { CompiledPolicy, Entry } from "./compile.ts";
-import type { Caller, Decision, Denied, Destination } from "./decision.ts";
+import { type Cidr, parseAddress, unmapped } from "./address.ts";
+import type { CompiledPolicy } from "./compile.ts";
+import { decideRequest } from "./decide-request.ts";
+import type { Allowed, Caller, Decision, Denied, Destination, HttpRequest } from "./decision.ts";
+import { allowFix, unblockFix } from "./fix.ts";
+import { applies, type Asking, type Entry, mayApply, type Place, reaches } from "./place.ts";
 
 /** Served by the egress itself, so no rule names it; only blocks reach it. */
 export const inferenceHost = "inference.local";
 
 /**
- * Pure: no clock, no I/O. A block wins over everything; then the most specific host pattern that has the port and
- * the program; then, between rules that are equal in that, the one that asks most of the wire.
+ * Pure: no clock, no I/O. A block wins over everything.
+ *
+ * Without `what`, whether a connection may be opened: the most specific host pattern that has the port and the
+ * program decides; between rules equal in that, the one that asks most of the wire. It is `http` where any endpoint
+ * that applies (pattern, port, program) has rules on requests or a credential.
+ *
+ * With `what`, whether that request may pass, where the connection is `http`; elsewhere the same as without. Deny
+ * rules come first, then what allows, then `audit`.
  */
-export function decide(policy: CompiledPolicy, who: Caller, where: Destination): Decision {
+export function decide(
+  policy: CompiledPolicy,
+  who: Caller,
+  where: Destination,
+  what?: HttpRequest,
+): Decision {
   const blocked = blockOf(policy, where.host);
   if (blocked !== undefined) return blocked;
-  let mismatch: Entry | undefined;
   const hosts = policy.rules.matching(where.host);
-  for (const ports of hosts) {
-    for (const entry of ports.get(where.port) ?? []) {
-      if (runsFrom(entry, who.binary)) return { verdict: "allow", rule: entry.rule, inspect: entry.inspect };
-      mismatch ??= entry;
-    }
-  }
-  if (mismatch !== undefined) return wrongProgram(mismatch, who, where);
-  return hosts.length === 0 ? unknownHost(where) : wrongPort(hosts, where);
+  const places = placesAt(policy, hosts, where.port);
+  const asking: Asking = { binary: who.binary, address: addressOf(policy, where) };
+  const connection = decideConnection(hosts, places, asking, where);
+  if (what === undefined || connection.verdict === "deny" || connection.inspect !== "http") return connection;
+  return decideRequest(places, connection.rule, asking, where, what);
 }
 
 /** Whether a name may be resolved at all, at some port and for some program. `undefined`: it may. */
@@ -32,9 +43,9 @@ export function resolvable(policy: CompiledPolicy, host: string): Denied | undef
 
 /** Whether the answer depends on the program, so that the socket's owner must be asked. */
 export function dependsOnProgram(policy: CompiledPolicy, where: Destination): boolean {
-  return policy.rules
-    .matching(where.host)
-    .some((ports) => ports.get(where.port)?.some((entry) => entry.programs !== undefined));
+  return placesAt(policy, policy.rules.matching(where.host), where.port).some((place) =>
+    place.entries.some((entry) => entry.programs !== undefined),
+  );
 }
 
 /** The emergency stop alone: also for what the egress dials for itself (`inference.local`'s providers). */
@@ -44,58 +55,113 @@ export function blockOf(policy: CompiledPolicy, host: string): Denied | undefine
       verdict: "deny",
       layer: "block",
       reason: "all traffic is blocked",
-      fix: unblock("all", "--all"),
+      fix: unblockFix("all", "--all"),
     };
   }
   const pattern = policy.blocked.matching(host)[0];
   if (pattern === undefined) return undefined;
   const reason = pattern === host ? `${host} is blocked` : `${host} is blocked by ${pattern}`;
-  return { verdict: "deny", layer: "block", reason, fix: unblock(pattern, pattern) };
+  return { verdict: "deny", layer: "block", reason, fix: unblockFix(pattern, pattern) };
 }
 
-function runsFrom(entry: Entry, binary: string | undefined): boolean {
-  if (entry.programs === undefined) return true;
-  return binary !== undefined && entry.programs.some((matches) => matches(binary));
+/** The places of this host and port, the most specific pattern first; last, what is for addresses alone. */
+function placesAt(
+  { addresses }: CompiledPolicy,
+  hosts: readonly ReadonlyMap<number, Place>[],
+  port: number,
+): readonly Place[] {
+  const places: Place[] = [];
+  for (const ports of hosts) {
+    const place = ports.get(port);
+    if (place !== undefined) places.push(place);
+  }
+  const unnamed = addresses.get(port);
+  if (unnamed !== undefined) places.push(unnamed);
+  return places;
+}
+
+function addressOf({ addresses }: CompiledPolicy, { host, port }: Destination): Asking["address"] {
+  if (!addresses.has(port)) return undefined;
+  const address = parseAddress(host);
+  return address && unmapped(address);
+}
+
+function decideConnection(
+  hosts: readonly ReadonlyMap<number, Place>[],
+  places: readonly Place[],
+  asking: Asking,
+  where: Destination,
+): Allowed | Denied {
+  let chosen: Entry | undefined;
+  let mismatch: Entry | undefined;
+  let [http, bound] = [false, false];
+  for (const place of places) {
+    for (const entry of place.entries) {
+      if (applies(entry, asking)) {
+        // The entries are in order: no later one of this place asks more.
+        http ||= entry.inspect === "http";
+        chosen ??= entry;
+        break;
+      }
+      if (reaches(entry, asking)) mismatch ??= entry;
+    }
+    // What is denied to a program is denied to one that could not be told.
+    if (asking.binary === undefined) for (const entry of place.denying) http ||= mayApply(entry, asking);
+    for (const entry of place.bound) bound ||= mayApply(entry, asking);
+  }
+  if (chosen !== undefined) {
+    return {
+      verdict: "allow",
+      rule: chosen.rule,
+      inspect: http ? "http" : chosen.inspect,
+      within: http ? withinAll(places) : chosen.within,
+      bound: (http && bound) || undefined,
+    };
+  }
+  if (mismatch !== undefined) return wrongProgram(mismatch, asking.binary, where);
+  return hosts.length === 0 ? unknownHost(where) : wrongPort(hosts, where);
+}
+
+/** Before a request is known, the addresses of all that could allow it; `undefined` where one of them has none. */
+function withinAll(places: readonly Place[]): readonly Cidr[] | undefined {
+  const [only, ...more] = places;
+  if (more.length === 0) return only?.within;
+  return places.every(({ within }) => within !== undefined)
+    ? places.flatMap(({ within }) => within ?? [])
+    : undefined;
 }
 
 function unknownHost(where: Destination): Denied {
-  return { verdict: "deny", layer: "network", reason: `no rule names ${where.host}`, fix: allow(where) };
-}
-
-function wrongPort(hosts: readonly Map<number, Entry[]>[], where: Destination): Denied {
-  const ports = [...new Set(hosts.flatMap((entries) => [...entries.keys()]))].sort((a, b) => a - b);
-  const shown = ports.length > 8 ? `${ports.slice(0, 8).join(", ")}, …` : ports.join(", ");
   return {
     verdict: "deny",
-    rule: [...(hosts[0]?.values() ?? [])][0]?.[0]?.rule,
     layer: "network",
-    reason: `${where.host} is allowed on port ${shown}, not ${where.port}`,
-    fix: allow(where),
+    reason: `no rule names ${where.host}`,
+    fix: allowFix(where, undefined),
   };
 }
 
-function wrongProgram(entry: Entry, who: Caller, where: Destination): Denied {
+function wrongPort(hosts: readonly ReadonlyMap<number, Place>[], where: Destination): Denied {
+  const ports = [...new Set(hosts.flatMap((places) => [...places.keys()]))].sort((a, b) => a - b);
+  const shown = ports.length > 8 ? `${ports.slice(0, 8).join(", ")}, …` : ports.join(", ");
+  return {
+    verdict: "deny",
+    rule: [...(hosts[0]?.values() ?? [])][0]?.entries[0]?.rule,
+    layer: "network",
+    reason: `${where.host} is allowed on port ${shown}, not ${where.port}`,
+    fix: allowFix(where, undefined),
+  };
+}
+
+function wrongProgram(entry: Entry, binary: string | undefined, where: Destination): Denied {
   const owner =
-    who.binary === undefined
+    binary === undefined
       ? "the program that owns the socket could not be told"
-      : `the socket belongs to ${who.binary}`;
+      : `the socket belongs to ${binary}`;
   return {
     verdict: "deny",
     rule: entry.rule,
     layer: "binary",
     reason: `rule ${entry.rule} is for ${entry.programsText}; ${owner}`,
-    fix: allow(where, who.binary),
+    fix: allowFix(where, binary),
   };
-}
-
-function allow(where: Destination, binary?: string): Denied["fix"] {
-  const program = binary === undefined ? "" : ` for ${binary}`;
-  return {
-    text: `allow ${where.host} on port ${where.port}${program}: a person can, with nacre allow`,
-    allow: { host: where.host, port: where.port, binary },
-  };
-}
-
-function unblock(what: string, argument: string): Denied["fix"] {
-  return { text: `a person lifts the block with nacre unblock ${argument}`, unblock: what };
 }

@@ -1,4 +1,4 @@
-import { type Glob, glob } from "./glob.ts";
+import { type Glob, glob, globProblem } from "./glob.ts";
 import type { Problem } from "./problem.ts";
 
 /** What is wrong with a `binaries` path, if anything: it is absolute, in its shortest form, and only stars are special. */
@@ -8,10 +8,8 @@ export function programProblem(path: string): Problem | undefined {
   }
   if (path.length > 4096)
     return { reason: "longer than 4096 characters", fix: "no path can match it: shorten it" };
-  if (/[?[\]{}\\\0]/.test(path)) {
-    return { reason: `"${path}" has a character that is no glob here`, fix: "use * and ** only" };
-  }
-  if (path.includes("***")) return { reason: `"${path}" has three stars`, fix: "use * or **" };
+  const special = globProblem(path);
+  if (special !== undefined) return special;
   const parts = path.slice(1).split("/");
   if (parts.some((part) => part === "" || part === "." || part === "..")) {
     return { reason: `"${path}" is not in its shortest form`, fix: "write it without //, . and .." };

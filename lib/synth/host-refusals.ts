@@ -11,6 +11,7 @@ export interface Refusal {
 export function refusals(agent: ResolvedAgent): Refusal[] {
   return [
     ...isolation(agent),
+    ...identity(agent),
     ...writable(agent),
     ...readOnly(agent),
     ...persistence(agent),
@@ -27,6 +28,12 @@ function isolation({ isolation: level }: ResolvedAgent): Refusal[] {
       fix: "use Isolation.kernel() (isolation: kernel)",
     },
   ];
+}
+
+function identity({ identity: numbers }: ResolvedAgent): Refusal[] {
+  if (numbers === undefined) return [];
+  const reason = `not enforced yet: run_as ${numbers.user}:${numbers.group}, since a host maps one user, which is called sandbox`;
+  return [{ reason, fix: "write sandbox" }];
 }
 
 const WRITABLE = [WORKSPACE, "/tmp", "/dev"];

@@ -1,11 +1,17 @@
 import type { ResolvedAgent } from "../blueprint/index.ts";
+import { endpointPorts } from "../policy/language.ts";
 
 /** Hosts that a rule opens whole, with their ports where not 443: whoever may reach them can send anything there. */
 export function openHosts(agent: Pick<ResolvedAgent, "network">): string[] {
   const hosts = Object.values(agent.network).flatMap((rule) =>
-    rule.endpoints.flatMap(({ host, port, ports = port === undefined ? [] : [port] }) =>
-      ports.map((number) => (number === 443 ? host : `${host}:${number}`)),
-    ),
+    rule.endpoints
+      .filter(({ protocol, access }) => protocol !== "rest" || access === "full")
+      .flatMap((endpoint) =>
+        endpointPorts(endpoint).map((port) => {
+          const host = endpoint.host ?? endpoint.allowed_ips?.join(" ") ?? "";
+          return port === 443 ? host : `${host}:${port}`;
+        }),
+      ),
   );
   return [...new Set(hosts)].sort();
 }

@@ -259,10 +259,10 @@ test("a seccomp profile that is no allow-list is refused", () => {
 
 test("what is unenforceable in a policy object is refused by the rules of a file", () => {
   const app = new Environment("dev", { target });
-  const endpoints = [{ host: "x.example", port: 443, access: "read-only" }];
+  const endpoints = [{ host: "x.example", port: 443, persisted_queries: "deny" }];
   new AgentSandbox(app, "a", { ...minimal, policy: { version: 1, network_policies: { x: { endpoints } } } });
   expect(thrown(() => app.toBlueprint()).message).toContain(
-    "dev/a: policy.network_policies.x.endpoints[0].access: not enforced yet",
+    "dev/a: policy.network_policies.x.endpoints[0].persisted_queries: not enforced yet",
   );
 });
 

@@ -1,0 +1,44 @@
+import type { Query } from "./decision.ts";
+
+/** In bytes. */
+const LONGEST = 16 * 1024;
+const MOST = 1000;
+
+const none: Query = new Map();
+
+/**
+ * The parameters of a query (without its `?`): split at `&`, then at the first `=`, `+` is a blank, escapes are UTF-8
+ * (the URL standard's `application/x-www-form-urlencoded`). `unreadable` where servers differ or give up: a raw `;`
+ * (some split there), a bad escape, no UTF-8, a control character, anything raw outside visible ASCII, more than 1,000
+ * parameters or 16 KiB.
+ */
+export function readQuery(raw: string): Query {
+  if (raw === "") return none;
+  if (raw.length > LONGEST || /[^\x21-\x7e]|[;#]/.test(raw)) return "unreadable";
+  const parts = raw.split("&");
+  if (parts.length > MOST) return "unreadable";
+  const query = new Map<string, string[]>();
+  for (const part of parts) {
+    if (part === "") continue;
+    const equals = part.indexOf("=");
+    const name = decoded(equals < 0 ? part : part.slice(0, equals));
+    const value = equals < 0 ? "" : decoded(part.slice(equals + 1));
+    if (name === undefined || value === undefined) return "unreadable";
+    const known = query.get(name);
+    if (known === undefined) query.set(name, [value]);
+    else known.push(value);
+  }
+  return query;
+}
+
+function decoded(text: string): string | undefined {
+  const spaced = text.replaceAll("+", " ");
+  if (!spaced.includes("%")) return spaced;
+  try {
+    const read = decodeURIComponent(spaced);
+    return /\p{Cc}/u.test(read) ? undefined : read;
+  } catch {
+    // Not two hexadecimal digits, or not UTF-8.
+    return undefined;
+  }
+}
