@@ -36,16 +36,20 @@ const destinationSchema = z.string().superRefine((written, context) => {
 export const credentialSchema = z.strictObject({
   as: variableSchema
     .optional()
-    .describe("The variable inside that holds the placeholder; without it the agent sees nothing, and needs nothing.")
+    .describe(
+      "The variable inside that holds the placeholder; without it the agent sees nothing, and needs nothing.",
+    )
     .meta({ examples: ["TELEGRAM_BOT_TOKEN"] }),
   for: z
     .array(destinationSchema)
     .min(1, "at least one host")
-    .describe("Hosts where it is put on, at port 443 unless given. Rules have to reach them; the operator has to agree.")
+    .describe(
+      "Hosts where it is put on, at port 443 unless given. Rules have to reach them; the operator has to agree.",
+    )
     .meta({ examples: ["[api.telegram.org]"] }),
   in: bindingSchema.shape.in
     .describe("Where it goes: a header (with a prefix), Basic, a query parameter or the path.")
-    .meta({ default: "`{ header: authorization, prefix: \"Bearer \" }`", examples: ['{ path: "/bot{}/" }'] }),
+    .meta({ default: '`{ header: authorization, prefix: "Bearer " }`', examples: ['{ path: "/bot{}/" }'] }),
 });
 export type CredentialDocument = z.infer<typeof credentialSchema>;
 type Written = Omit<CredentialDocument, "for"> & { readonly for: readonly string[] };
@@ -64,10 +68,7 @@ const steering =
   /^(PATH|HOME|USER|LANG|TERM|SHELL|PWD|TMPDIR|LD_.*|NODE_.*|PYTHON.*|JAVA_.*|JDK_.*|SSL_.*|CURL_.*|GIT_.*|REQUESTS_.*|OPENSSL_.*|BASH_.*|ENV)$/;
 
 /** What is wrong with credentials that have the right shape. */
-export function credentialFindings(
-  credentials: Readonly<Record<string, Written>>,
-  at: Path,
-): Finding[] {
+export function credentialFindings(credentials: Readonly<Record<string, Written>>, at: Path): Finding[] {
   const variables = new Map<string, string>();
   return Object.entries(credentials).flatMap(([name, { as, in: position }]) => {
     const found: Finding[] = [];
@@ -77,7 +78,11 @@ export function credentialFindings(
     const other = variables.get(as);
     variables.set(as, name);
     if (other !== undefined)
-      found.push({ path: [...at, name, "as"], reason: `${as} is ${other}'s already`, fix: "name another variable" });
+      found.push({
+        path: [...at, name, "as"],
+        reason: `${as} is ${other}'s already`,
+        fix: "name another variable",
+      });
     if (steering.test(as))
       found.push({
         path: [...at, name, "as"],
@@ -110,15 +115,22 @@ export function bindCredentials(
 ): BoundRules {
   const bound = Object.entries(network).map(([id, rule]): [string, NetworkRule] => [
     id,
-    { ...rule, endpoints: rule.endpoints.flatMap((endpoint) => bind(endpoint, credentials, `${subject}, rule ${id}`)) },
+    {
+      ...rule,
+      endpoints: rule.endpoints.flatMap((endpoint) => bind(endpoint, credentials, `${subject}, rule ${id}`)),
+    },
   ]);
   const named = new Set(
-    bound.flatMap(([, { endpoints }]) => endpoints.flatMap((endpoint) => endpoint.credential_binding?.provider ?? [])),
+    bound.flatMap(([, { endpoints }]) =>
+      endpoints.flatMap((endpoint) => endpoint.credential_binding?.provider ?? []),
+    ),
   );
-  const used = [...named].sort().map((name): [string, ResolvedCredential] => [
-    name,
-    resolved(Object.hasOwn(credentials, name) ? credentials[name] : undefined),
-  ]);
+  const used = [...named]
+    .sort()
+    .map((name): [string, ResolvedCredential] => [
+      name,
+      resolved(Object.hasOwn(credentials, name) ? credentials[name] : undefined),
+    ]);
   return { network: Object.fromEntries(bound), credentials: Object.fromEntries(used) };
 }
 
@@ -129,7 +141,9 @@ function bind(
 ): Endpoint[] {
   if (endpoint.credential_binding !== undefined || endpoint.host === undefined) return [endpoint];
   const { host } = endpoint;
-  const byProvider = Map.groupBy(endpointPorts(endpoint), (port) => providerFor(host, port, credentials, subject));
+  const byProvider = Map.groupBy(endpointPorts(endpoint), (port) =>
+    providerFor(host, port, credentials, subject),
+  );
   return [...byProvider].map(([provider, ports]) => {
     if (provider === undefined) return normalEndpoint({ ...endpoint, port: undefined, ports });
     if (endpoint.protocol === "tcp" || endpoint.tls === "skip")

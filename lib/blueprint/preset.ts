@@ -46,7 +46,9 @@ export function readPreset(text: string, file: string): PresetDocument {
       return [id, { ...rule, endpoints }];
     }),
   );
-  const named = Object.entries(credentials ?? {}).map(([name, written]) => [name, credentialOf(written)] as const);
+  const named = Object.entries(credentials ?? {}).map(
+    ([name, written]) => [name, credentialOf(written)] as const,
+  );
   return { ...preset, network, credentials: Object.fromEntries(named), reasons: Object.fromEntries(reasons) };
 }
 

@@ -106,7 +106,11 @@ function resolveAgent(name: string, agent: AgentSpec, catalogue: Catalogue): Res
 
 /** A preset says what its credentials are like; the blueprint's own word comes first. */
 function credentialsOf(agent: AgentSpec, presets: readonly PresetDocument[]): AgentSpec["credentials"] {
-  return Object.assign({}, ...presets.map(({ credentials }) => credentials), agent.credentials) as AgentSpec["credentials"];
+  return Object.assign(
+    {},
+    ...presets.map(({ credentials }) => credentials),
+    agent.credentials,
+  ) as AgentSpec["credentials"];
 }
 
 /** Absent where it is the usual one, so that digests of what says nothing and of what says so are one. */
@@ -135,7 +139,7 @@ function entry<T>(entries: Readonly<Record<string, T>>, name: string, what: stri
 
 type FilesystemPolicy = NonNullable<AgentSpec["policy"]["filesystem_policy"]>;
 
-function filesOf(policy: FilesystemPolicy): Files {
+export function filesOf(policy: FilesystemPolicy): Files {
   const readWrite = [...(policy.read_write ?? []), ...(policy.include_workdir === true ? [WORKSPACE] : [])];
   return { readOnly: sorted(policy.read_only ?? []), readWrite: sorted(readWrite) };
 }

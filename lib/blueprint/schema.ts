@@ -149,6 +149,8 @@ export const blueprintSchema = z.strictObject({
   credentials: z
     .record(nameSchema, credentialSchema)
     .optional()
-    .describe("Secrets that the egress puts on at the wire, by name: the operator maps each to a source, to hosts and to sandboxes."),
+    .describe(
+      "Secrets that the egress puts on at the wire, by name: the operator maps each to a source, to hosts and to sandboxes.",
+    ),
 });
 export type BlueprintDocument = z.infer<typeof blueprintSchema>;

@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { NacreError } from "../error.ts";
 import type { BodyOf } from "../host/api.ts";
 import type { Client } from "../host/client.ts";
+import { openText } from "../host/open-text.ts";
 import { blueprintFile, contextOf, sandboxId, type Context, type StackOption } from "./context.ts";
 import type { Named } from "./destination.ts";
 import { note, plain, printJson } from "./output.ts";
@@ -10,6 +11,8 @@ interface AllowOptions extends StackOption {
   readonly json?: boolean;
   readonly for: string;
   readonly binary?: string;
+  readonly method?: string;
+  readonly path?: string;
   readonly yes?: boolean;
   readonly write?: string | true;
   readonly remove?: boolean;
@@ -24,6 +27,8 @@ export function allow(): Command {
     .option("-s, --stack <name>", "the environment")
     .option("--for <duration>", "how long, at most 30d", "1h")
     .option("--binary <path>", "only for this executable")
+    .option("--method <method>", "only requests of this method: GET; needs --path")
+    .option("--path <path>", "only requests of this path: /repos/nacre; needs --method")
     .option("--write [file]", "also write the rule into the YAML blueprint")
     .option("--remove", "take it back; of a HOST without a port, at every port")
     .option("-y, --yes", "do not ask")
@@ -43,14 +48,14 @@ export function allow(): Command {
 
 async function open(context: Context, id: string, what: Named, options: AllowOptions): Promise<void> {
   const { connect } = await import("./daemon.ts");
+  const only = onlyOf(what, options);
   const seconds = await secondsOf(options.for);
   const daemon = await connect();
-  const meant = await openedBy(daemon, id, what, options.binary);
+  const meant = await openedBy(daemon, id, what, only);
   if (options.yes !== true && options.json !== true) {
     const { confirmed } = await import("./confirm.ts");
-    const { host, port, binary } = meant.shown;
-    const program = binary === undefined ? "" : ` from ${plain(binary)}`;
-    if (!(await confirmed(`let ${id} reach ${plain(host)}:${port}${program} for ${options.for}?`))) return;
+    const question = `let ${id} reach ${plain(openText(meant.shown))} for ${options.for}?`;
+    if (!(await confirmed(question))) return;
   }
   const write = await writerFor(context, id, options.write);
   const result = await daemon.call("allow", { id, what: meant.what, seconds });
@@ -58,7 +63,7 @@ async function open(context: Context, id: string, what: Named, options: AllowOpt
   if (options.json === true) printJson(result);
   else
     note(
-      `${id} may reach ${plain(result.allow.host)}:${result.allow.port} until ${new Date(result.allow.until).toISOString()} (revision ${result.revision}, enforced after ${result.enforcedMs.toFixed(0)} ms)`,
+      `${id} may reach ${plain(openText(result.allow))} until ${new Date(result.allow.until).toISOString()} (revision ${result.revision}, enforced after ${result.enforcedMs.toFixed(0)} ms)`,
     );
 }
 
@@ -67,9 +72,9 @@ async function takeBack(id: string, what: Named, options: AllowOptions): Promise
   const result = await (await connect()).call("disallow", { id, what });
   if (options.json === true) printJson(result);
   else
-    for (const { host, port } of result.ended)
+    for (const ended of result.ended)
       note(
-        `${id}: ${plain(host)}:${port} is not allowed any more (revision ${result.revision}, enforced after ${result.enforcedMs.toFixed(0)} ms)`,
+        `${id}: ${plain(openText(ended))} is not allowed any more (revision ${result.revision}, enforced after ${result.enforcedMs.toFixed(0)} ms)`,
       );
 }
 
@@ -89,17 +94,38 @@ async function secondsOf(duration: string): Promise<number> {
 /** What is to be opened, as the daemon is asked for it and as a person is. */
 interface Opened {
   readonly what: BodyOf<"allow">["what"];
-  readonly shown: { readonly host: string; readonly port: number; readonly binary?: string | undefined };
+  readonly shown: Parameters<typeof openText>[0];
 }
 
-async function openedBy(
-  daemon: Client,
-  id: string,
-  what: Named,
-  binary: string | undefined,
-): Promise<Opened> {
+/** What narrows an allow beside host and port. */
+type Only = Pick<AllowOptions, "binary" | "method" | "path">;
+
+/** @throws NacreError `usage_request`: half of a request, or of what a denial says already */
+function onlyOf(what: Named, { binary, method, path }: AllowOptions): Only {
+  const isRequest = method !== undefined || path !== undefined;
+  const reason =
+    isRequest && "id" in what
+      ? "a denial says already which request it was"
+      : (method === undefined) !== (path === undefined)
+        ? "a method needs a path, and a path a method"
+        : undefined;
+  if (reason === undefined)
+    return {
+      ...(binary === undefined ? {} : { binary }),
+      ...(method === undefined ? {} : { method: method.toUpperCase() }),
+      ...(path === undefined ? {} : { path }),
+    };
+  throw new NacreError({
+    code: "usage_request",
+    subject: "allow",
+    message: reason,
+    hint: "nacre allow SANDBOX HOST --method GET --path /issues",
+  });
+}
+
+async function openedBy(daemon: Client, id: string, what: Named, only: Only): Promise<Opened> {
   if ("host" in what) {
-    const open = { host: what.host, port: what.port ?? 443, ...(binary === undefined ? {} : { binary }) };
+    const open = { host: what.host, port: what.port ?? 443, ...only };
     return { what: open, shown: open };
   }
   const denial = (await daemon.call("denials", { id })).find((one) => one.id === what.id);

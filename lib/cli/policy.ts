@@ -6,11 +6,19 @@ import { policyFormat } from "./policy-format.ts";
 import { policyLint } from "./policy-lint.ts";
 import { policyMatch } from "./policy-match.ts";
 import { policyWhy } from "./policy-why.ts";
+import { policyGet } from "./policy-get.ts";
+import { policyHistory } from "./policy-history.ts";
+import { policyRollback } from "./policy-rollback.ts";
+import { policySet } from "./policy-set.ts";
 
 /** `nacre policy …`: what a policy says, and the one in force. */
 export function policy(): Command {
   return new Command("policy")
     .description("what a policy says, and the one in force")
+    .addCommand(policySet())
+    .addCommand(policyGet())
+    .addCommand(policyHistory())
+    .addCommand(policyRollback())
     .addCommand(policyLint())
     .addCommand(policyFormat())
     .addCommand(policyDecide())

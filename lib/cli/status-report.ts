@@ -1,4 +1,5 @@
 import type { SandboxStatus, WallReading } from "../host/api.ts";
+import { openText } from "../host/open-text.ts";
 import { duration, plain } from "./output.ts";
 
 /** The posture as a person reads it: per wall what was measured, and by what. Nothing here is a constant. */
@@ -58,24 +59,35 @@ function execLines({ exec }: SandboxStatus): string[] {
   );
 }
 
-function networkLines({ egress, allows, blocks, grants }: SandboxStatus, now: number): string[] {
+function networkLines(status: SandboxStatus, now: number): string[] {
+  const { egress, allows, blocks, grants } = status;
   const loaded =
     egress.loaded === null
       ? "no policy loaded"
       : `policy revision ${egress.loaded.revision}, ${short(egress.loaded.hash)}`;
   return [
     `  egress    ${egress.state}, ${loaded}`,
+    ...liveRules(status, now),
     ...blocks.map(
       (block) => `  blocked   ${"all" in block ? "everything, inference included" : plain(block.host)}`,
     ),
     ...allows.map(
-      ({ host, port, binary, until }) =>
-        `  allowed   ${plain(host)}:${port}${binary === undefined ? "" : ` from ${plain(binary)}`}, for another ${duration(until - now)}`,
+      (allow) => `  allowed   ${plain(openText(allow))}, for another ${duration(allow.until - now)}`,
     ),
     ...grants.map(
       ({ host, cidr, port }) => `  grant     ${plain(host)} may answer from ${cidr}, port ${port}`,
     ),
   ];
+}
+
+/** What is in force in place of the blueprint's rules, and what takes it back. */
+function liveRules({ id, live }: SandboxStatus, now: number): string[] {
+  if (live === null) return [];
+  const rules = (["added", "changed", "removed"] as const).flatMap((kind) =>
+    live[kind].map((rule) => `  live      rule ${plain(rule)} ${kind} by command`),
+  );
+  const source = `policy ${live.by}, ${duration(now - live.at)} ago`;
+  return [...rules, `  live      by ${source}; nacre policy rollback ${id} --to up takes it back`];
 }
 
 /** Everything that was asked for is in force. */

@@ -1,4 +1,5 @@
 import { readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { isDeepStrictEqual } from "node:util";
 import { isMap, parseDocument } from "yaml";
 import { NacreError } from "../error.ts";
 import type { Allow } from "../egress/protocol.ts";
@@ -9,7 +10,7 @@ import { loadCatalogue } from "../pulumi/catalogue.ts";
  * Writes an allowed destination into a YAML blueprint as a rule of the agent's own policy, comments and order kept.
  * The result is read back strictly before it takes the file's place. Resolves to the file.
  */
-export type WriteRule = (allow: Pick<Allow, "host" | "port" | "binary">) => Promise<string>;
+export type WriteRule = (allow: Omit<Allow, "id" | "until">) => Promise<string>;
 
 /** @throws NacreError `write_refused`: the file says nothing of the agent, or keeps its policy elsewhere */
 export async function ruleWriter(file: string, id: string): Promise<WriteRule> {
@@ -20,15 +21,16 @@ export async function ruleWriter(file: string, id: string): Promise<WriteRule> {
   const policy = document.getIn([...agent, "policy"]);
   if (policy !== undefined && !isMap(policy))
     throw refused(file, "keeps the policy in a file of its own", "add the rule there by hand");
-  return async ({ host, port, binary }) => {
+  return async (allow) => {
     if (!document.hasIn([...agent, "policy"]))
       document.setIn([...agent, "policy"], document.createNode({ version: 1 }));
-    const rule = {
-      endpoints: [{ host, port }],
-      ...(binary === undefined ? {} : { binaries: [{ path: binary }] }),
-    };
-    const key = `${host}-${port}`.replaceAll(/[^a-z0-9]+/gi, "-").toLowerCase();
-    document.setIn([...agent, "policy", "network_policies", key], document.createNode(rule, { flow: true }));
+    const rules = [...agent, "policy", "network_policies"];
+    const rule = ruleOf(allow);
+    const key = freeKey(nameOf(allow), (name) => {
+      const found = document.getIn([...rules, name]);
+      return found !== undefined && !(isMap(found) && isDeepStrictEqual(found.toJSON(), rule));
+    });
+    document.setIn([...rules, key], document.createNode(rule, { flow: true }));
     const draft = `${file}.nacre-new.yaml`;
     try {
       await writeFile(draft, document.toString({ lineWidth: 110 }), {
@@ -41,6 +43,32 @@ export async function ruleWriter(file: string, id: string): Promise<WriteRule> {
     }
     return file;
   };
+}
+
+const ruleOf = ({ host, port, binary, method, path }: Parameters<WriteRule>[0]): object => ({
+  endpoints: [
+    {
+      host,
+      port,
+      ...(method === undefined ? {} : { protocol: "rest", rules: [{ allow: { method, path } }] }),
+    },
+  ],
+  ...(binary === undefined ? {} : { binaries: [{ path: binary }] }),
+});
+
+const nameOf = ({ host, port, method = "", path = "" }: Parameters<WriteRule>[0]): string =>
+  `${host}-${port}-${method}-${path}`
+    .replaceAll(/[^a-z0-9]+/gi, "-")
+    .replaceAll(/^-+|-+$/g, "")
+    .slice(0, 60)
+    .toLowerCase();
+
+/** A rule that is there already stays: it may be of another program, or of another path that reads alike. */
+function freeKey(name: string, isTaken: (name: string) => boolean): string {
+  for (let count = 1; ; count++) {
+    const key = count === 1 ? name : `${name}-${count}`;
+    if (!isTaken(key)) return key;
+  }
 }
 
 const refused = (subject: string, message: string, hint: string): NacreError =>

@@ -1,4 +1,10 @@
-import type { CredentialSpec, IsolationLevel, PolicyDocument, ResourcesSpec, Restart } from "../blueprint/index.ts";
+import type {
+  CredentialSpec,
+  IsolationLevel,
+  PolicyDocument,
+  ResourcesSpec,
+  Restart,
+} from "../blueprint/index.ts";
 import type { AgentKit } from "./agent-kit.ts";
 import type { Command } from "./command.ts";
 import type { Egress } from "./egress.ts";

@@ -132,7 +132,8 @@ function nameProblems(name: string): Finding[] {
 
 function credentialProblems({ credentials = {} }: AgentSandboxProps): Finding[] {
   const shape = findings(z.record(nameSchema, credentialSchema), credentials);
-  if (shape.length > 0) return shape.map((finding) => ({ ...finding, path: ["credentials", ...finding.path] }));
+  if (shape.length > 0)
+    return shape.map((finding) => ({ ...finding, path: ["credentials", ...finding.path] }));
   return credentialFindings(credentials, ["credentials"]);
 }
 

@@ -68,10 +68,7 @@ export class Egress {
    * @param options `as`: the variable inside that holds a placeholder, for programs that insist on one; `in`: where it goes, by
    *   default `Authorization: Bearer`
    */
-  with(
-    secret: Secret,
-    options: { readonly as?: string; readonly in?: CredentialPosition } = {},
-  ): Egress {
+  with(secret: Secret, options: { readonly as?: string; readonly in?: CredentialPosition } = {}): Egress {
     return this.#and({ credential: { name: secret.name, ...options } });
   }
 

@@ -12,17 +12,37 @@ export type { Inference } from "../router/config.ts";
 
 const port = z.int().min(1).max(65535);
 
-/** A temporary rule above the base policy, as `nacre allow` makes it. Never lifts the address guard. */
-export const allowSchema = z.strictObject({
-  id: z.string().min(1),
+/** What an allow opens. */
+export const openedSchema = z.strictObject({
   host: z.string().min(1),
   port,
   /** The executable's path; without it, any program of the sandbox. */
   binary: z.string().min(1).optional(),
-  /** Milliseconds since the epoch. The egress drops the rule then, by itself. */
-  until: z.number().positive(),
+  /** Of HTTP requests: exactly this method and canonical path. Both, or neither: then any bytes. */
+  method: z
+    .string()
+    .regex(/^[A-Z][A-Z-]{0,31}$/, "a method in upper case: GET")
+    .optional(),
+  path: z.string().max(4096).startsWith("/").optional(),
 });
+
+/** A temporary rule above the base policy, as `nacre allow` makes it. Never lifts the address guard. */
+export const allowSchema = openedSchema
+  .extend({
+    id: z.string().min(1),
+    /** Milliseconds since the epoch. The egress drops the rule then, by itself. */
+    until: z.number().positive(),
+  })
+  .refine(hasBothOrNeither, "method and path go together");
 export type Allow = z.infer<typeof allowSchema>;
+
+/** Of a rule for requests: a method without a path would open every path, and the other way round. */
+export function hasBothOrNeither(open: {
+  readonly method?: string | undefined;
+  readonly path?: string | undefined;
+}): boolean {
+  return (open.method === undefined) === (open.path === undefined);
+}
 
 /** The emergency stop, above everything: a host (or a pattern of the policy language), or all, inference included. */
 export const blockSchema = z.union([

@@ -1,12 +1,13 @@
-import type { Allow } from "../egress/protocol.ts";
+import { hasBothOrNeither, openedSchema, type Allow } from "../egress/protocol.ts";
 import { NacreError } from "../error.ts";
 import { parseHostPattern } from "../policy/host-pattern.ts";
 import { allowableIn, openedBy } from "./denial-list.ts";
 import { escapeControls } from "./escape.ts";
 import { refuseGuarded } from "./guarded.ts";
 import type { Operator } from "./operator.ts";
+import { opensSame } from "./overrides.ts";
 
-type Open = Pick<Allow, "host" | "port" | "binary">;
+type Open = Omit<Allow, "id" | "until">;
 
 /** What an `allow` is to open. @throws NacreError where it would not, or opens more than a domain */
 export function opened(
@@ -17,7 +18,15 @@ export function opened(
   const open = "denial" in what ? allowableIn(sandbox.audit, sandbox.id, what.denial) : what;
   const host = normalHost(open.host);
   refuseGuarded({ host, port: open.port }, operator);
-  return { ...open, host };
+  // The audit is the egress', which parses an agent's bytes: what it says has the form of an allow, or is refused.
+  const { data } = openedSchema.refine(hasBothOrNeither).safeParse({ ...open, host });
+  if (data !== undefined) return data;
+  throw new NacreError({
+    code: "allow_invalid",
+    subject: `${host}:${open.port}`,
+    message: "what is asked for is no destination of a rule",
+    hint: `name it: nacre allow ${sandbox.id} HOST:PORT`,
+  });
 }
 
 /** The allows in force that `what` means. @throws NacreError `allow_unknown` */
@@ -39,12 +48,7 @@ export function meant(
 
 function byId(audit: string, id: string): (allow: Allow) => boolean {
   const open = openedBy(audit, id);
-  return (allow) =>
-    allow.id === id ||
-    (open !== undefined &&
-      allow.host === open.host &&
-      allow.port === open.port &&
-      allow.binary === open.binary);
+  return (allow) => allow.id === id || (open !== undefined && opensSame(allow, open));
 }
 
 const byHost =

@@ -1,15 +1,23 @@
 import { z } from "zod";
-import { allowSchema, blockSchema, grantSchema, publishSchema } from "../egress/protocol.ts";
+import {
+  allowSchema,
+  blockSchema,
+  grantSchema,
+  hasBothOrNeither,
+  openedSchema,
+  publishSchema,
+} from "../egress/protocol.ts";
 import { sandboxSchema, workspaceSchema } from "../synth/host-objects.ts";
+import { ruleChangesSchema } from "./live-network.ts";
 import { launchErrorSchema, type probesSchema } from "./launch-spec.ts";
+import { policyMethods } from "./policy-api.ts";
+import { sandboxIdSchema as id } from "./sandbox-id.ts";
 
 /**
  * What the daemon is asked: `POST /<method>` over `daemon.sock` with a JSON body; the answer is NDJSON: any number of
  * `{"progress"}` lines, then one `{"result"}` or `{"error"}`. Whoever may open the state directory (mode 0700) may ask.
  */
 
-/** `environment/name`. */
-const id = z.string().regex(/^[a-z0-9-]+\/[a-z0-9-]+$/, "environment/name: dev/assistant");
 const byId = z.strictObject({ id });
 const done = z.strictObject({});
 
@@ -31,6 +39,10 @@ export const sandboxReadingSchema = z.strictObject({
   published: z.array(publishSchema),
   /** Why it is not what it should be; for one that is not running, how it ended. */
   problems: z.array(z.string()),
+  /** What commands said over `spec`, a line each, with the command that takes it back. */
+  live: z.array(z.string()),
+  /** Rules that a command and the blueprint both changed: the command's are in force. */
+  conflicts: z.array(z.string()),
 });
 export type SandboxReading = z.infer<typeof sandboxReadingSchema>;
 
@@ -87,6 +99,10 @@ export const sandboxStatusSchema = z.strictObject({
     loaded: z.strictObject({ revision: z.int(), hash: z.string() }).nullable(),
     restarts: z.int(),
   }),
+  /** Rules that a command put in place of the blueprint's; null: the blueprint's are in force. */
+  live: ruleChangesSchema
+    .extend({ by: z.enum(["set", "rollback", "up"]), at: z.number(), conflicts: z.array(z.string()) })
+    .nullable(),
   allows: z.array(allowSchema),
   blocks: z.array(blockSchema),
   grants: z.array(grantSchema),
@@ -137,7 +153,16 @@ export const denialSchema = z.strictObject({
   /** As a person can carry it out: a command, or what to write where. */
   fix: z.string(),
   /** What an `allow` of it would open; null where a rule would not help. */
-  allow: z.strictObject({ host: z.string(), port: z.int(), binary: z.string().optional() }).nullable(),
+  allow: z
+    .strictObject({
+      host: z.string(),
+      port: z.int(),
+      binary: z.string().optional(),
+      /** Of a refused request: both, or neither. */
+      method: z.string().optional(),
+      path: z.string().optional(),
+    })
+    .nullable(),
 });
 export type Denial = z.infer<typeof denialSchema>;
 
@@ -209,11 +234,7 @@ export const methods = {
       id,
       what: z.union([
         z.strictObject({ denial: z.string().min(1) }),
-        z.strictObject({
-          host: z.string().min(1),
-          port: z.int().min(1).max(65535),
-          binary: z.string().min(1).optional(),
-        }),
+        openedSchema.refine(hasBothOrNeither, "method and path go together"),
       ]),
       seconds: z.number().positive().max(longestAllow).default(3600),
     }),
@@ -244,6 +265,7 @@ export const methods = {
       enforcedMs: z.number(),
     }),
   },
+  ...policyMethods,
   /** Installs what lacks; of what is installed, size, mode and change time are compared. */
   "kit.ensure": {
     body: kit,

@@ -4,15 +4,22 @@ import { idOf } from "../synth/host-objects.ts";
 import { egressInside } from "./egress-spec.ts";
 import { pool } from "./inside.ts";
 import type { Operator } from "./operator.ts";
-import type { Overrides } from "./overrides.ts";
+import { unexpired, type Layers } from "./overrides.ts";
 import { resolveSecret } from "./secret-source.ts";
 import { secretNames, secretRefusals } from "./secret-use.ts";
 import type { Trust } from "./trust.ts";
 
-export const networkOf = (spec: HostSandbox, overrides: Overrides): Network => ({
+/** The base that is wanted: what a command put in place of the blueprint's, else that. */
+export const baseOf = ({ network }: Pick<HostSandbox, "network">, { live }: Pick<Layers, "live">) =>
+  live?.network ?? network;
+
+export const networkOf = (
+  spec: Pick<HostSandbox, "network">,
+  overrides: Layers & { readonly revision: number },
+): Network => ({
   revision: overrides.revision,
-  base: spec.network,
-  allows: overrides.allows.filter(({ until }) => until > Date.now()),
+  base: baseOf(spec, overrides),
+  allows: unexpired(overrides.allows),
   blocks: overrides.blocks,
 });
 
@@ -55,7 +62,7 @@ export async function secretsFor(
 
 export interface ConfigureParts {
   readonly spec: HostSandbox;
-  readonly overrides: Overrides;
+  readonly overrides: Layers & { readonly revision: number };
   readonly operator: Operator;
   readonly secrets: Secrets;
   readonly trust: Trust;

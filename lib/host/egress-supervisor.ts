@@ -16,13 +16,16 @@ export interface EgressListener {
   readonly started: (identity: ProcessIdentity) => Promise<void>;
   readonly ports: (ports: readonly Published[]) => void;
   readonly log: (level: string, message: string) => void;
+  /** It says what it enforces now. */
+  readonly loaded: (revision: number, hash: string) => void;
+  /** It did not take that one, and keeps the one before (an egress that just started: denies everything). */
+  readonly failed: (revision: number, error: NacreError) => void;
 }
 
 const firstPause = 100;
 const longestPause = 10_000;
 /** One that ran this long was all right: the next pause is short again. */
 const steady = 10_000;
-const loadPatience = 10_000;
 
 interface Waiting {
   readonly revision: number;
@@ -35,6 +38,7 @@ export class EgressSupervisor {
   readonly #listener: EgressListener;
   readonly #waiting = new Set<Waiting>();
   #process: EgressProcess | undefined;
+  #pushed: Network | undefined;
   #stopping = new AbortController();
   #loop: Promise<void> = Promise.resolve();
   state: "running" | "backoff" | "stopped" = "stopped";
@@ -55,6 +59,7 @@ export class EgressSupervisor {
   async start(plan: EgressPlan): Promise<void> {
     await this.stop();
     this.#stopping = new AbortController();
+    this.#pushed = undefined;
     this.restarts = 0;
     const first = Promise.withResolvers<undefined>();
     this.#loop = this.#keep(plan, this.#stopping.signal, () => first.resolve(undefined));
@@ -73,19 +78,30 @@ export class EgressSupervisor {
     this.#process?.say(command);
   }
 
-  /** Pushes a policy. Resolves to its hash when it is in force; an egress that starts meanwhile takes it too. */
-  async push(network: Network): Promise<string> {
-    const { promise, resolve, reject } = Promise.withResolvers<string>();
-    const waiting = { revision: network.revision, resolve, reject };
-    this.#waiting.add(waiting);
-    const timer = setTimeout(() => reject(late(network.revision)), loadPatience);
+  /**
+   * Pushes a policy. Resolves to its hash when it is in force; an egress that starts meanwhile takes it too.
+   * @throws NacreError `timed_out` after so many milliseconds, or what the egress has against it
+   */
+  async push(network: Network, milliseconds: number): Promise<string> {
+    this.#pushed = network;
     this.say({ type: "network", network });
+    const { revision } = network;
+    if (milliseconds <= 0) throw late(revision, 0);
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    const waiting = { revision, resolve, reject };
+    this.#waiting.add(waiting);
+    const timer = setTimeout(() => reject(late(revision, milliseconds)), milliseconds);
     try {
       return await promise;
     } finally {
       clearTimeout(timer);
       this.#waiting.delete(waiting);
     }
+  }
+
+  /** Whoever waits is told that it is not in force: nothing will say so any more. */
+  abandon(): void {
+    for (const { revision, reject } of this.#waiting) reject(late(revision, 0));
   }
 
   async check(milliseconds: number): Promise<ErrorParts | undefined> {
@@ -133,6 +149,7 @@ export class EgressSupervisor {
       try {
         await process.ready();
         this.state = "running";
+        this.#catchUp(configure.network.revision);
         first();
       } catch (error) {
         await process.stop();
@@ -144,22 +161,34 @@ export class EgressSupervisor {
     }
   }
 
+  /** Said while this one was being made: it has not heard it. */
+  #catchUp(configured: number): void {
+    if (this.#pushed !== undefined && this.#pushed.revision > configured)
+      this.say({ type: "network", network: this.#pushed });
+  }
+
   #loaded(revision: number, hash: string): void {
     this.loaded = { revision, hash };
     this.problem = undefined;
+    this.#listener.loaded(revision, hash);
     for (const waiting of this.#waiting) if (revision >= waiting.revision) waiting.resolve(hash);
   }
 
   #failed(revision: number, error: NacreError): void {
     this.problem = `policy revision ${revision} was not taken: ${error.message}`;
-    for (const waiting of this.#waiting) if (revision === waiting.revision) waiting.reject(error);
+    for (const waiting of this.#waiting)
+      if (revision === waiting.revision) {
+        this.problem = undefined;
+        waiting.reject(error);
+      }
+    this.#listener.failed(revision, error);
   }
 }
 
-const late = (revision: number): NacreError =>
+const late = (revision: number, milliseconds: number): NacreError =>
   new NacreError({
     code: "timed_out",
     subject: `policy revision ${revision}`,
-    message: `was not in force within ${loadPatience / 1000} s`,
+    message: milliseconds > 0 ? `was not in force within ${milliseconds / 1000} s` : "is not in force yet",
     hint: "it is kept, and loaded when the egress is back: nacre status",
   });

@@ -10,6 +10,7 @@ import { escapeControls } from "./escape.ts";
 import { denialsIn } from "./denial-list.ts";
 import { sameBlock } from "./overrides.ts";
 import { operatorFile } from "./paths.ts";
+import { policyHandlers } from "./policy-methods.ts";
 import { readWorkspace } from "./record.ts";
 import { readingOf } from "./reading.ts";
 import { stopped, type Sandbox } from "./sandbox.ts";
@@ -92,24 +93,30 @@ export function handlersOf({ context, sandboxes, machine, closing, shutdown }: D
       };
       // What was granted a moment ago counts for the egress too.
       await sandbox.network.refresh();
-      return { allow, ...(await sandbox.network.allow(allow)) };
+      return { allow, ...(await sandbox.network.policy.allow(allow)) };
     },
     disallow: async ({ id, what }) => {
       const { network, paths } = sandboxes.get(id);
-      const ended = meant({ id, audit: paths.audit }, what, (await network.overrides()).allows);
-      return { ended, ...(await network.disallow(ended.map((allow) => allow.id))) };
+      const ended = meant(
+        { id, audit: paths.audit },
+        what,
+        (await network.policy.journal.overrides()).allows,
+      );
+      return { ended, ...(await network.policy.disallow(ended)) };
     },
     block: ({ id, what }) => {
       if ("host" in what) normalHost(what.host);
-      return sandboxes.get(id).network.block(what);
+      return sandboxes.get(id).network.policy.block(what);
     },
     unblock: async ({ id, what }) => {
-      const { network } = sandboxes.get(id);
-      const before = (await network.overrides()).blocks;
-      const enforced = await network.unblock(what);
-      const { blocks } = await network.overrides();
+      const { policy } = sandboxes.get(id).network;
+      const before = (await policy.journal.overrides()).blocks;
+      const enforced = await policy.unblock(what);
+      const { blocks } = await policy.journal.overrides();
       return { ended: before.some((block) => sameBlock(block, what)), blocks, ...enforced };
     },
+
+    ...policyHandlers(sandboxes),
 
     "kit.ensure": ({ kit, version: wanted }, { progress, signal }) =>
       context.kit(kit, wanted).ensure({
@@ -182,7 +189,7 @@ async function connectionOf(sandbox: Sandbox) {
 async function refuseMute({ id, record, network }: Sandbox): Promise<void> {
   if (record.spec.inference === null) return;
   const name = id.slice(id.indexOf("/") + 1);
-  if ((await network.overrides()).blocks.some((block) => "all" in block))
+  if ((await network.policy.journal.overrides()).blocks.some((block) => "all" in block))
     throw new NacreError({
       code: "blocked",
       subject: `sandbox ${id}`,

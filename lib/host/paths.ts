@@ -32,6 +32,7 @@ export function sandboxPaths(state: string, id: string) {
     directory,
     record: join(directory, "sandbox.json"),
     overrides: join(directory, "overrides.json"),
+    policies: join(directory, "policies"),
     control: join(directory, "init.sock"),
     egressSocket: join(directory, "egress.sock"),
     log: join(directory, "logs", "agent.log"),

@@ -1,6 +1,8 @@
+import type { HostSandbox } from "../synth/host-objects.ts";
 import type { SandboxReading } from "./api.ts";
 import { escapeControls } from "./escape.ts";
 import type { LiveState } from "./generation.ts";
+import { conflictLines, liveLines } from "./live-lines.ts";
 import type { Sandbox } from "./sandbox.ts";
 import { secretNames } from "./secret-use.ts";
 
@@ -13,7 +15,8 @@ export async function readingOf(
   handed: ReadonlyMap<string, string>,
   values: Readonly<Record<string, string>> = {},
 ): Promise<SandboxReading> {
-  const { record, generation } = sandbox;
+  const { record, generation, network } = sandbox;
+  const [spec, overrides] = [await network.policy.journal.spec(), await network.policy.journal.overrides()];
   const state = await generation?.state().catch(() => undefined);
   if (state?.main?.state === "running") await sandbox.lookWhetherReady();
   return {
@@ -21,7 +24,11 @@ export async function readingOf(
     running: generation !== undefined && state !== undefined,
     generation: record.generation,
     published: record.published,
-    problems: [...problemsOf(sandbox, state), ...secretProblems(sandbox, handed, values)].map(escapeControls),
+    problems: [...problemsOf(sandbox, state), ...secretProblems(sandbox, spec, handed, values)].map(
+      escapeControls,
+    ),
+    live: liveLines(record.id, record.spec.network, overrides),
+    conflicts: conflictLines(record.id, overrides),
   };
 }
 
@@ -53,14 +60,15 @@ function agentProblem({ main }: LiveState): string | undefined {
 }
 
 function secretProblems(
-  { network, record }: Sandbox,
+  { network }: Sandbox,
+  spec: HostSandbox,
   handed: ReadonlyMap<string, string>,
   values: Readonly<Record<string, string>>,
 ): string[] {
   const lacking = network.lacking.filter(
     ({ secret, variable }) => variable === undefined || Object.hasOwn(values, secret),
   );
-  const differing = secretNames(record.spec).filter(
+  const differing = secretNames(spec).filter(
     (name) => Object.hasOwn(values, name) && handed.has(name) && handed.get(name) !== values[name],
   );
   return [

@@ -1,12 +1,10 @@
 import { constants } from "node:fs";
 import { chmod, chown, mkdir, open, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { Allow, Block } from "../egress/protocol.ts";
 import type { ErrorParts } from "../error.ts";
 import { canonicalJson } from "../blueprint/index.ts";
-import type { NetworkPolicies } from "../policy/language.ts";
 import type { HostContext } from "./context.ts";
-import { configureOf, networkOf, secretsFor, type Lacking } from "./egress-configure.ts";
+import { configureOf, secretsFor, type Lacking } from "./egress-configure.ts";
 import type { Published } from "./egress-process.ts";
 import { egressSpecOf } from "./egress-spec.ts";
 import { EgressSupervisor } from "./egress-supervisor.ts";
@@ -14,39 +12,23 @@ import { escapeControls } from "./escape.ts";
 import { makeHostView, refreshHostView } from "./host-view.ts";
 import { Mutex } from "./mutex.ts";
 import { ownIds } from "./outside-ids.ts";
-import {
-  readOverrides,
-  withAllow,
-  withoutAllows,
-  withBlock,
-  withoutBlock,
-  writeOverrides,
-  type Overrides,
-} from "./overrides.ts";
 import type { Operator } from "./operator.ts";
 import type { SandboxPaths } from "./paths.ts";
 import { ended, signalProcess } from "./process-identity.ts";
 import type { RecordKeeper } from "./record-keeper.ts";
+import { SandboxPolicy } from "./sandbox-policy.ts";
 import { fingerprint } from "./secret-source.ts";
 import { secretNames } from "./secret-use.ts";
 import { prepareTrust, type Trust } from "./trust.ts";
 
-/** What a push came to. */
-export interface Enforced {
-  readonly revision: number;
-  /** Milliseconds from the request until the egress said that it is in force. */
-  readonly enforcedMs: number;
-}
-
-/** The network of one sandbox: its egress, what people said above the base policy, its secrets and its ports. */
+/** The network of one sandbox: its policy, its egress, its secrets and its ports. */
 export class SandboxNetwork {
+  readonly policy: SandboxPolicy;
   readonly #context: HostContext;
   readonly #keeper: RecordKeeper;
   readonly #paths: SandboxPaths;
   readonly #egress: EgressSupervisor;
-  readonly #changes = new Mutex();
   readonly #logs = new Mutex();
-  #overrides: Overrides | undefined;
   #trust: Trust | undefined;
   /** What the egress was last told, and from which sources, to see what has changed since. */
   #told: { readonly secrets: string; readonly grants: string; readonly sources: string } | undefined;
@@ -62,7 +44,10 @@ export class SandboxNetwork {
       started: (identity) => this.#keeper.save({ egress: identity }),
       ports: (ports) => this.#ports(ports),
       log: (level, message) => this.#log(level, message),
+      loaded: (revision, hash) => this.policy.journal.loaded(revision, hash),
+      failed: (revision, error) => this.policy.journal.failed(revision, error),
     });
+    this.policy = new SandboxPolicy(context, keeper, paths, this.#egress);
   }
 
   get state() {
@@ -78,14 +63,10 @@ export class SandboxNetwork {
     return [...down, ...stale, ...this.#refused];
   }
 
-  async overrides(): Promise<Overrides> {
-    this.#overrides ??= await readOverrides(this.#context.state, this.#keeper.current.id);
-    return this.#overrides;
-  }
-
   /** Starts the egress of the process tree that listens at the sandbox' `egress.sock`; resolves when it serves or cannot. */
   async open(): Promise<void> {
     await this.#endFormer();
+    await this.policy.journal.begin();
     const { id, identity } = this.#keeper.current;
     await this.#prepareFolders();
     this.#trust = await prepareTrust(this.#paths.trust, id);
@@ -105,29 +86,14 @@ export class SandboxNetwork {
     });
   }
 
-  close(): Promise<void> {
-    return this.#egress.stop();
+  async close(): Promise<void> {
+    await this.#egress.stop();
+    await this.policy.journal.flush();
   }
 
-  /** Another base policy, live. On failure the one before stays in force. */
-  setBase(base: NetworkPolicies): Promise<Enforced> {
-    return this.#change((overrides) => overrides, base);
-  }
-
-  allow(allow: Allow): Promise<Enforced> {
-    return this.#change((overrides) => withAllow(overrides, allow));
-  }
-
-  disallow(ids: readonly string[]): Promise<Enforced> {
-    return this.#change((overrides) => withoutAllows(overrides, ids));
-  }
-
-  block(block: Block): Promise<Enforced> {
-    return this.#change((overrides) => withBlock(overrides, block));
-  }
-
-  unblock(block: Block): Promise<Enforced> {
-    return this.#change((overrides) => withoutBlock(overrides, block));
+  /** It will not be opened again here: whoever waits for it is told. */
+  abandon(): void {
+    this.#egress.abandon();
   }
 
   /** One live call to the inference provider, from behind the egress' own walls. */
@@ -152,7 +118,7 @@ export class SandboxNetwork {
       this.#told = { ...before, grants };
       return;
     }
-    const found = await secretsFor(this.#keeper.current.spec, operator, this.#context.handed);
+    const found = await secretsFor(await this.policy.journal.spec(), operator, this.#context.handed);
     this.lacking = found.lacking;
     const secrets = canonicalJson(found.values);
     if (secrets !== before.secrets) this.#egress.say({ type: "secrets", secrets: { ...found.values } });
@@ -161,7 +127,7 @@ export class SandboxNetwork {
 
   /** Where the secrets come from, without reading or running any of it. */
   async #sourcesNow({ secrets }: Operator): Promise<string> {
-    const names = secretNames(this.#keeper.current.spec);
+    const names = secretNames(await this.policy.journal.spec());
     const sources = names.map(async (name) => {
       const entry = Object.hasOwn(secrets, name) ? secrets[name] : undefined;
       const file = entry === undefined ? undefined : await fingerprint(entry);
@@ -175,35 +141,9 @@ export class SandboxNetwork {
     return canonicalJson(await Promise.all(sources));
   }
 
-  /** To disk first, then to the egress: what was promised survives whatever happens next. */
-  #change(change: (overrides: Overrides) => Overrides, base?: NetworkPolicies): Promise<Enforced> {
-    const began = performance.now();
-    return this.#changes.run(async () => {
-      const before = await this.overrides();
-      const { id, spec } = this.#keeper.current;
-      const next = { ...change(before), revision: before.revision + 1 };
-      this.#overrides = await writeOverrides(this.#context.state, id, next);
-      try {
-        await this.#egress.push(
-          networkOf(base === undefined ? spec : { ...spec, network: base }, this.#overrides),
-        );
-      } catch (error) {
-        if (isRefusal(error)) {
-          // It did not take it and keeps the one before; so do we. The revision goes on counting.
-          this.#overrides = await writeOverrides(this.#context.state, id, {
-            ...before,
-            revision: next.revision,
-          });
-        }
-        throw error;
-      }
-      if (base !== undefined) await this.#keeper.save({ spec: { ...spec, network: base } });
-      return { revision: next.revision, enforcedMs: performance.now() - began };
-    });
-  }
-
   async #configure() {
-    const { spec, published } = this.#keeper.current;
+    const { published } = this.#keeper.current;
+    const spec = await this.policy.journal.spec();
     const operator = await this.#context.operator();
     // Before they are read: what changes in between is seen by the next look.
     const sources = await this.#sourcesNow(operator);
@@ -215,7 +155,15 @@ export class SandboxNetwork {
       outside: outside === 0 ? (published.find((port) => port.inside === inside)?.outside ?? 0) : outside,
     }));
     const trust = (this.#trust ??= await prepareTrust(this.#paths.trust, this.#keeper.current.id));
-    return configureOf({ spec, overrides: await this.overrides(), operator, secrets, trust, ports });
+    const overrides = await this.policy.journal.overrides();
+    return configureOf({
+      spec: this.#keeper.current.spec,
+      overrides,
+      operator,
+      secrets,
+      trust,
+      ports,
+    });
   }
 
   #ports(ports: readonly Published[]): void {
@@ -281,7 +229,3 @@ async function append(path: string, line: string): Promise<void> {
     await file.close();
   }
 }
-
-/** The egress said no, as opposed to not having been heard. */
-const isRefusal = (error: unknown): boolean =>
-  !(error instanceof Error && "code" in error && error.code === "timed_out");

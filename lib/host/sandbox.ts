@@ -86,12 +86,11 @@ export class Sandbox {
   become(spec: HostSandbox, progress: ShowProgress): Promise<void> {
     return this.#steps.run(async () => {
       const change = changeOf(this.record.spec, spec);
+      const isLive = this.#generation !== undefined && change === "live";
+      // Before anything is stopped: what cannot be enforced leaves all as it is.
+      await this.network.policy.rebase(spec.network, isLive);
       if (this.#generation !== undefined && change !== "restart") {
-        if (change === "live") {
-          if (changeOf({ ...this.record.spec, digests: spec.digests }, spec) === "live")
-            await this.network.setBase(spec.network);
-          await this.#keeper.save({ spec });
-        }
+        if (change === "live") await this.#keeper.save({ spec });
         await this.network.refresh(true);
         await this.#ready(progress);
         return;
@@ -106,6 +105,7 @@ export class Sandbox {
   /** Ends it and forgets it. The workspace stays, and so do its logs and its audit, at another place. */
   remove(): Promise<void> {
     this.#closing.abort();
+    this.network.abandon();
     return this.#steps.run(async () => {
       await this.#keeper.save({ wanted: "stopped" });
       await this.#stop();
@@ -119,6 +119,7 @@ export class Sandbox {
   /** The daemon ends: the agent runs on, without a network until the next one. */
   async leave(): Promise<void> {
     this.#closing.abort();
+    this.network.abandon();
     await this.#steps.run(async () => {
       this.#generation?.leave();
       this.#generation = undefined;

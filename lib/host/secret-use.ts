@@ -47,18 +47,27 @@ export function secretRefusals(spec: HostSandbox, operator: Operator): NacreErro
     const refusal = entry === undefined ? unmapped(use, id, operator) : misuse(use, entry, id, operator);
     return refusal === undefined ? [] : [refusal];
   };
-  const ofInference = Object.entries(spec.inference?.providers ?? {}).flatMap(([name, { kind, ...provider }]) => {
-    if (kind === "demo") return [];
-    try {
-      const { host, port } = targetOf(name, { kind, ...provider }, (where) => isGranted(where, operator));
-      if (provider.credential === undefined) return [];
-      return refusalsOf({ secret: provider.credential, host, port, by: `inference provider ${name}` });
-    } catch (error) {
-      if (error instanceof NacreError) return [error];
-      throw error;
-    }
-  });
+  const ofInference = Object.entries(spec.inference?.providers ?? {}).flatMap(
+    ([name, { kind, ...provider }]) => {
+      if (kind === "demo") return [];
+      try {
+        const { host, port } = targetOf(name, { kind, ...provider }, (where) => isGranted(where, operator));
+        if (provider.credential === undefined) return [];
+        return refusalsOf({ secret: provider.credential, host, port, by: `inference provider ${name}` });
+      } catch (error) {
+        if (error instanceof NacreError) return [error];
+        throw error;
+      }
+    },
+  );
   return [...ofInference, ...boundUses(spec.network).flatMap(refusalsOf)];
+}
+
+/** Another policy by command: refused where it would have a secret that the sandbox may not have, and has not yet. */
+export function refuseNewSecrets(before: HostSandbox, after: HostSandbox, operator: Operator): void {
+  const known = new Set(secretRefusals(before, operator).map(String));
+  const refusal = secretRefusals(after, operator).find((one) => !known.has(String(one)));
+  if (refusal !== undefined) throw refusal;
 }
 
 const isGranted = (where: { readonly host: string; readonly port: number }, { grants }: Operator): boolean =>

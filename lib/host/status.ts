@@ -8,6 +8,9 @@ import { secretsFor } from "./egress-configure.ts";
 import { escapeControls } from "./escape.ts";
 import { execParity } from "./exec-parity.ts";
 import type { LiveState } from "./generation.ts";
+import { conflictLines } from "./live-lines.ts";
+import { ruleChanges } from "./live-network.ts";
+import { unexpired, type Overrides } from "./overrides.ts";
 import { wallsOf } from "./posture.ts";
 import { problemsOf } from "./reading.ts";
 import type { Sandbox } from "./sandbox.ts";
@@ -26,23 +29,28 @@ export async function statusOf(
     probe && agentPid !== 0 && generation !== undefined
       ? [await generation.probe(), await execParity(sandbox.entry(), agentPid)]
       : [null, null];
-  const overrides = await network.overrides();
+  const overrides = await network.policy.journal.overrides();
+  const spec = await network.policy.journal.spec();
   const operator = await context.operator().catch(() => undefined);
-  const secrets =
-    operator === undefined ? undefined : await secretsFor(record.spec, operator, context.handed);
+  const secrets = operator === undefined ? undefined : await secretsFor(spec, operator, context.handed);
   const egress = network.state;
   return {
     id: record.id,
     project: record.spec.project,
     generation: record.generation,
     phase: phaseOf(sandbox, state),
-    problems: [...problemsOf(sandbox, state), ...network.lacking.map(({ why }) => why)].map(escapeControls),
-    warnings: [...warningsOf(record.spec), ...unkeptLimits(record.spec, state)],
+    problems: [
+      ...problemsOf(sandbox, state),
+      ...network.lacking.map(({ why }) => why),
+      ...conflictLines(record.id, overrides),
+    ].map(escapeControls),
+    warnings: [...warningsOf(spec), ...unkeptLimits(record.spec, state)],
     agent: agentOf(state),
     init: generation === undefined ? null : { pid: generation.init.pid },
     published: record.published,
     egress: { ...egress, revision: overrides.revision },
-    allows: overrides.allows.filter(({ until }) => until > Date.now()),
+    live: liveOf(record.spec, overrides),
+    allows: unexpired(overrides.allows),
     blocks: overrides.blocks,
     grants: [...(operator?.grants ?? [])],
     digests: record.spec.digests,
@@ -76,6 +84,7 @@ export const unreadable = ([id, error]: readonly [string, unknown]): SandboxStat
   init: null,
   published: [],
   egress: { state: "stopped", pid: null, revision: 0, loaded: null, restarts: 0 },
+  live: null,
   allows: [],
   blocks: [],
   grants: [],
@@ -84,6 +93,12 @@ export const unreadable = ([id, error]: readonly [string, unknown]): SandboxStat
   probes: null,
   exec: null,
 });
+
+function liveOf({ network }: HostSandbox, { live }: Overrides): SandboxStatus["live"] {
+  if (live === null) return null;
+  const { by, at, conflicts } = live;
+  return { ...ruleChanges(network, live.network), by, at, conflicts };
+}
 
 function phaseOf({ record, generation }: Sandbox, state: LiveState | undefined): SandboxStatus["phase"] {
   if (generation === undefined)

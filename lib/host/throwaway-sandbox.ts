@@ -61,6 +61,8 @@ export async function openThrowAway(context: HostContext, plan: ThrowAwayPlan): 
     started: () => Promise.resolve(),
     ports: () => undefined,
     log: (level, message) => context.log("throw-away egress", `${level}: ${escapeControls(message)}`),
+    loaded: () => undefined,
+    failed: () => undefined,
   });
   let generation: Generation | undefined;
   const end = async (): Promise<void> => {
@@ -144,7 +146,7 @@ const unused = {
   ports: [],
   restart: "never",
 } as const satisfies Partial<HostSandbox>;
-const none = { revision: 0, allows: [], blocks: [] };
+const none = { revision: 0, live: null, allows: [], blocks: [] };
 
 interface Paths {
   readonly home: string;

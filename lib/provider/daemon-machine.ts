@@ -6,9 +6,12 @@ import { operatorFile } from "../host/paths.ts";
 import { isAlive } from "../host/process-identity.ts";
 import { readRecord, readWorkspace } from "../host/record.ts";
 import { secretNames, secretRefusals } from "../host/secret-use.ts";
-import type { HostSandbox, HostWorkspace } from "../synth/host-objects.ts";
+import { conflictLines, liveLines } from "../host/live-lines.ts";
+import { rebased } from "../host/live-network.ts";
+import { readOverrides } from "../host/overrides.ts";
+import { idOf, type HostSandbox, type HostWorkspace } from "../synth/host-objects.ts";
 import type { Call } from "./kind.ts";
-import type { Machine, SandboxReading } from "./machine.ts";
+import type { Foreseen, Machine, SandboxReading } from "./machine.ts";
 
 /** This machine, through the daemon of a state directory. Reads start none: then the records and the kernel are asked. */
 export class DaemonMachine implements Machine {
@@ -53,7 +56,16 @@ export class DaemonMachine implements Machine {
       ? "the daemon does not run: the agent has no network until it is back"
       : (record.failure ?? "its processes ended");
     const { spec, generation, published } = record;
-    return { spec, running, generation, published, problems: [problem] };
+    const overrides = await readOverrides(this.#state, id);
+    return {
+      spec,
+      running,
+      generation,
+      published,
+      problems: [problem],
+      live: liveLines(id, spec.network, overrides),
+      conflicts: conflictLines(id, overrides),
+    };
   }
 
   async createSandbox(spec: HostSandbox, call: Call): Promise<SandboxReading> {
@@ -70,8 +82,14 @@ export class DaemonMachine implements Machine {
     await (await this.#daemon(call)).call("sandbox.delete", { id }, optionsOf(call));
   }
 
-  async foresee(spec: HostSandbox): Promise<readonly string[]> {
-    return secretRefusals(spec, await operator()).map((refusal) => refusal.toString());
+  async foresee(spec: HostSandbox): Promise<Foreseen> {
+    const refusals = secretRefusals(spec, await operator()).map((refusal) => refusal.toString());
+    const id = idOf(spec);
+    const record = await readRecord(this.#state, id);
+    const { live } = await readOverrides(this.#state, id);
+    if (record === undefined || live === null) return { refusals, conflicts: [] };
+    const next = rebased(live, record.spec.network, spec.network);
+    return { refusals, conflicts: conflictLines(id, { live: next }) };
   }
 
   #daemon({ signal }: Call): Promise<Client> {

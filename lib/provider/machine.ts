@@ -13,6 +13,18 @@ export interface SandboxReading {
   readonly published: readonly { readonly inside: number; readonly outside: number }[];
   /** Why it is not what it should be; for one that is not running, how it ended. */
   readonly problems: readonly string[];
+  /** What commands said over `spec`, a line each, with the command that takes it back. */
+  readonly live: readonly string[];
+  /** Rules that a command and the blueprint both changed: the command's are in force. */
+  readonly conflicts: readonly string[];
+}
+
+/** What a real run would meet, as far as can be told without starting anything. */
+export interface Foreseen {
+  /** Why it would refuse. */
+  readonly refusals: readonly string[];
+  /** Where a command's word would stand against the blueprint's. */
+  readonly conflicts: readonly string[];
 }
 
 /**
@@ -35,6 +47,6 @@ export interface Machine {
   updateSandbox(spec: HostSandbox, call: Call): Promise<SandboxReading>;
   deleteSandbox(id: string, call: Call): Promise<void>;
 
-  /** Why `createSandbox` would refuse, as far as can be told without starting anything. */
-  foresee(spec: HostSandbox): Promise<readonly string[]>;
+  /** Of `createSandbox` and `updateSandbox`. */
+  foresee(spec: HostSandbox): Promise<Foreseen>;
 }

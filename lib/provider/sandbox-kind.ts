@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { idOf, liveInputs, sandboxSchema, seccompText, type HostSandbox } from "../synth/host-objects.ts";
-import type { Effect, Observed, ResourceKind } from "./kind.ts";
+import type { Call, Effect, Observed, ResourceKind } from "./kind.ts";
 import type { Difference } from "./difference.ts";
 import type { Machine, SandboxReading } from "./machine.ts";
 import { isElsewhere, mustBeHere, warnUnobserved } from "./ownership.ts";
@@ -40,14 +40,15 @@ export function sandboxKind(machine: Machine): ResourceKind<Sent> {
     async foresee({ machine: _owner, ...sent }, call) {
       const known = inputs.omit({ machine: true }).safeParse(sent);
       if (!known.success) return; // a part of it is known only in the real run
-      for (const problem of await machine.foresee(specOf({ ...known.data, machine: "" })))
-        call.log("warning", `up will refuse: ${problem}`);
+      const { refusals, conflicts } = await machine.foresee(specOf({ ...known.data, machine: "" }));
+      for (const problem of refusals) call.log("warning", `up will refuse: ${problem}`);
+      for (const conflict of conflicts) call.log("warning", conflict);
     },
 
     async create(sent, call) {
       const id = idOf(sent);
       await mustBeHere(machine, sent, subjectOf(id));
-      return observed(id, sent.machine, await machine.createSandbox(specOf(sent), call));
+      return observed(id, sent.machine, told(await machine.createSandbox(specOf(sent), call), call));
     },
 
     async read({ id, outputs }, call) {
@@ -61,13 +62,13 @@ export function sandboxKind(machine: Machine): ResourceKind<Sent> {
         call.log("warning", `${subjectOf(id)}: not on this machine any more`);
         return "gone";
       }
-      return observed(id, owner, reading);
+      return observed(id, owner, told(reading, call));
     },
 
     async update({ id, outputs }, sent, call) {
       await mustBeHere(machine, outputs, subjectOf(id));
       await mustBeHere(machine, sent, subjectOf(id));
-      return observed(id, sent.machine, await machine.updateSandbox(specOf(sent), call));
+      return observed(id, sent.machine, told(await machine.updateSandbox(specOf(sent), call), call));
     },
 
     async delete({ id, outputs }, call) {
@@ -83,6 +84,16 @@ function observed(id: string, machine: string, reading: SandboxReading): Observe
   const problems = reading.running || reading.problems.length > 0 ? reading.problems : ["it is stopped"];
   const inputs = { ...spec, machine, seccomp: seccompText(spec.seccomp) };
   return { id, inputs, outputs: { ...inputs, generation, published }, problems };
+}
+
+/**
+ * What commands said beside the blueprint is told, and is no difference: the engine's record stays the blueprint's, and
+ * a run that changes nothing does not take it back.
+ */
+function told(reading: SandboxReading, call: Call): SandboxReading {
+  for (const line of reading.live) call.log("info", line);
+  for (const conflict of reading.conflicts) call.log("warning", conflict);
+  return reading;
 }
 
 /** Network rules reach the running egress; everything else is built when the agent starts. */

@@ -117,7 +117,7 @@ const SYSTEM = ["/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc", "/proc", "/sy
 const OWN = [WORKSPACE, "/tmp"];
 
 /** The host's objects name only what is beside the system, which every sandbox has. */
-function ownFiles({ readOnly, readWrite }: Files): HostSandbox["files"] {
+export function ownFiles({ readOnly, readWrite }: Files): HostSandbox["files"] {
   return {
     readOnly: readOnly.filter(
       (path) => !SYSTEM.some((folder) => isWithin(path, folder)) && OWN.some((own) => isWithin(path, own)),

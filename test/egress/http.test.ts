@@ -19,9 +19,13 @@ const at = "https://api.example.com:9443";
 const rest = (more: object, host = "api.example.com"): object => ({
   endpoints: [{ host, ports: [443, 9443, 9080], protocol: "rest", ...more }],
 });
-const allow = (method: string, path: string, query?: object): object => ({ allow: { method, path, ...(query && { query }) } });
-const start = async (base: Record<string, object>, more: Parameters<World["egress"]>[1] = {}): Promise<RunningEgress> =>
-  (egress = await world.egress({ base: base as never }, more));
+const allow = (method: string, path: string, query?: object): object => ({
+  allow: { method, path, ...(query && { query }) },
+});
+const start = async (
+  base: Record<string, object>,
+  more: Parameters<World["egress"]>[1] = {},
+): Promise<RunningEgress> => (egress = await world.egress({ base: base as never }, more));
 
 interface Seen {
   readonly method: string;
@@ -48,14 +52,24 @@ describe("an inspected host", () => {
     await start({ api: rest({ rules: [allow("GET", "/ok/**")] }) });
     const good = await world.run(`curl -sS ${at}/ok/1`);
     expect(good.error).toBe("");
-    expect(JSON.parse(good.out)).toMatchObject({ method: "GET", url: "/ok/1", servername: "api.example.com" });
+    expect(JSON.parse(good.out)).toMatchObject({
+      method: "GET",
+      url: "/ok/1",
+      servername: "api.example.com",
+    });
     const bad = await world.run(`curl -sS -w '%{http_code}' -d x ${at}/ok/1`);
     expect(bad.out).toMatch(/403$/);
     expect(JSON.parse(bad.out.slice(0, -3))).toMatchObject({
       error: "policy_denied",
       rule: "api",
       layer: "http",
-      rule_missing: { type: "rest_allow", method: "POST", path: "/ok/1", host: "api.example.com", port: 9443 },
+      rule_missing: {
+        type: "rest_allow",
+        method: "POST",
+        path: "/ok/1",
+        host: "api.example.com",
+        port: 9443,
+      },
     });
     expect(seen().map(({ method }) => method)).toEqual(["GET"]);
     expect(requests()).toEqual([
@@ -113,7 +127,9 @@ describe("an inspected host", () => {
 
   test("keeps connections on both sides", async () => {
     await start({ api: rest({ access: "full" }) });
-    const { out } = await world.run(`curl -sS -w '%{num_connects} ' -o /dev/null ${at}/1 -o /dev/null ${at}/2 -o /dev/null ${at}/3`);
+    const { out } = await world.run(
+      `curl -sS -w '%{num_connects} ' -o /dev/null ${at}/1 -o /dev/null ${at}/2 -o /dev/null ${at}/3`,
+    );
     expect(out).toBe("1 0 0 ");
     expect((egress?.records() ?? []).filter(({ kind }) => kind === "connect")).toHaveLength(1);
   });
@@ -121,7 +137,9 @@ describe("an inspected host", () => {
   test("passes early hints, trailers and answers without a body", async () => {
     await start({ api: rest({ access: "full" }) });
     const hints = await world.run(`curl -sSi ${at}/hints`);
-    expect(hints.out).toMatch(/^HTTP\/1\.1 103 Early Hints\r\nLink: <\/style.css>; rel=preload\r\n\r\nHTTP\/1\.1 200 OK/i);
+    expect(hints.out).toMatch(
+      /^HTTP\/1\.1 103 Early Hints\r\nLink: <\/style.css>; rel=preload\r\n\r\nHTTP\/1\.1 200 OK/i,
+    );
     const chunked = await world.run(`curl -sS -D - ${at}/chunked`);
     expect(chunked.out).toContain("x-sum: 3");
     expect(chunked.out).not.toContain("999");
@@ -174,7 +192,9 @@ describe("an inspected host", () => {
       await world.run(`openssl s_client ${options} -connect api.example.com:9443 </dev/null`);
     }
     await world.run("curl -sS --max-time 5 http://api.example.com:443/");
-    const layers = (egress?.records() ?? []).filter(({ verdict }) => verdict === "deny").map(({ layer }) => layer);
+    const layers = (egress?.records() ?? [])
+      .filter(({ verdict }) => verdict === "deny")
+      .map(({ layer }) => layer);
     expect(layers).toEqual(["tls", "tls", "tls"]);
     expect(seen()).toEqual([]);
   });
@@ -196,7 +216,13 @@ describe("an inspected host", () => {
     await start({ api: { endpoints: [{ host: "api.example.com", port: 9443, tls: "skip" }] } });
     const { folder } = world;
     expect((await world.run(`curl -sS --cacert ${folder}/ca.crt ${at}/ok`)).code).toBe(0);
-    expect((await world.run(`curl -sS --connect-to other.example.com:9443:api.example.com:9443 https://other.example.com:9443/`)).code).not.toBe(0);
+    expect(
+      (
+        await world.run(
+          `curl -sS --connect-to other.example.com:9443:api.example.com:9443 https://other.example.com:9443/`,
+        )
+      ).code,
+    ).not.toBe(0);
   });
 });
 
@@ -213,7 +239,9 @@ describe("a new policy", () => {
       const get = (path) => new Promise((done) => require("https").get("${at}" + path, { agent }, (r) => { r.resume().on("end", () => done(r.statusCode + (r.req.reusedSocket ? "r" : ""))); }));
       (async () => { console.log(await get("/ok/1")); await new Promise((go) => process.stdin.once("data", go)); console.log(await get("/ok/2"), await get("/new")); process.exit(); })();`;
     fs.writeFileSync(path.join(world.folder, "kept.cjs"), script);
-    const child = world.start(`NODE_EXTRA_CA_CERTS=${world.folder}/agent-ca.crt exec ${process.execPath} ${world.folder}/kept.cjs`);
+    const child = world.start(
+      `NODE_EXTRA_CA_CERTS=${world.folder}/agent-ca.crt exec ${process.execPath} ${world.folder}/kept.cjs`,
+    );
     let out = "";
     child.stdout?.on("data", (chunk: Buffer) => (out += chunk.toString()));
     await expect.poll(() => out).toBe("200\n");

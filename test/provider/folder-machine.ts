@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { identify } from "../../lib/host/process-identity.ts";
 import type { Call } from "../../lib/provider/kind.ts";
-import type { Machine, SandboxReading } from "../../lib/provider/machine.ts";
+import type { Foreseen, Machine, SandboxReading } from "../../lib/provider/machine.ts";
 import { idOf, type HostSandbox, type HostWorkspace } from "../../lib/synth/host-objects.ts";
 
 interface Kept {
@@ -78,8 +78,9 @@ export class FolderMachine implements Machine {
     await rm(join(this.folder, `sandboxes/${id}.json`), { force: true });
   }
 
-  foresee(spec: HostSandbox): Promise<readonly string[]> {
-    return Promise.resolve(spec.agent.kind === "kit" ? ["it runs commands only"] : []);
+  foresee(spec: HostSandbox): Promise<Foreseen> {
+    const refusals = spec.agent.kind === "kit" ? ["it runs commands only"] : [];
+    return Promise.resolve({ refusals, conflicts: [] });
   }
 
   /** As the real one does: the identity is written before readiness is waited for. */
@@ -101,7 +102,8 @@ export class FolderMachine implements Machine {
       inside,
       outside: outside || 40_000 + inside,
     }));
-    return { spec, running, generation, published, problems: running ? [] : ["its process ended"] };
+    const problems = running ? [] : ["its process ended"];
+    return { spec, running, generation, published, problems, live: [], conflicts: [] };
   }
 
   private async read<Content>(path: string): Promise<Content | undefined> {
