@@ -1,7 +1,7 @@
 import type { Catalogue } from "./blueprint.ts";
 import { credentialFindings } from "./credentials.ts";
 import type { ProviderDocument } from "./inference.ts";
-import { laterPreset, notYet } from "./later.ts";
+import { notYet } from "./later.ts";
 import { nearest } from "./nearest.ts";
 import type { Finding, Path } from "./problem.ts";
 import { bytesOf } from "./quantities.ts";
@@ -136,8 +136,7 @@ function checkNames(agent: AgentDocument, path: Path, { kits, presets }: Catalog
   for (const [index, name] of (agent.presets ?? []).entries()) {
     if (Object.hasOwn(presets, name)) continue;
     const here = [...path, "presets", index];
-    const later = laterPreset(name);
-    found.push(later ? { path: here, ...later } : unknownName(here, "preset", name, Object.keys(presets)));
+    found.push(unknownName(here, "preset", name, Object.keys(presets)));
   }
   return found;
 }

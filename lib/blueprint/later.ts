@@ -47,17 +47,6 @@ const oldTls: Readonly<Record<string, Later>> = {
   passthrough: { reason: "deprecated: another word for skip", fix: "write skip" },
 };
 
-/** Presets that need rules on methods and paths: opening their hosts whole would give more than their names say. */
-const presets: Readonly<Record<string, string>> = {
-  "github-read": "use `github`, which opens GitHub's hosts whole, or an endpoint of your own",
-  "github-write": "use `github`, which opens GitHub's hosts whole, or an endpoint of your own",
-  telegram: "add an endpoint for api.telegram.org to the policy; anything can then be sent there",
-  slack: "add endpoints for slack.com to the policy; anything can then be sent there",
-  discord: "add endpoints for discord.com to the policy; anything can then be sent there",
-  huggingface: "add endpoints for huggingface.co to the policy; anything can then be sent there",
-  "brave-search": "add an endpoint for api.search.brave.com to the policy; anything can then be sent there",
-};
-
 /** A field of the policy language that is known and not enforced yet; `undefined` for a name that nobody knows. */
 export function laterField(path: Path, key: string): Later | undefined {
   const fields = path.at(-2) === "endpoints" ? endpointFields : isMatcher(path) ? matcherFields : {};
@@ -77,11 +66,6 @@ export function laterValue(path: Path, value: unknown): Later | undefined {
   if (path.at(-1) === "tls") return Object.hasOwn(oldTls, value) ? oldTls[value] : undefined;
   const why = path.at(-1) === "protocol" && Object.hasOwn(protocols, value) ? protocols[value] : undefined;
   return why === undefined ? undefined : notYet(why, "remove protocol, or write rest");
-}
-
-export function laterPreset(name: string): Later | undefined {
-  const fix = presets[name];
-  return fix === undefined ? undefined : notYet(`the preset ${name} needs rules on methods and paths`, fix);
 }
 
 export const notYet = (why: string, fix: string): Later => ({ reason: `not enforced yet: ${why}`, fix });

@@ -52,7 +52,7 @@ export class Inspection {
     try {
       await Promise.race([serving, cut]);
     } finally {
-      if (!agent.destroyed) agent.resetAndDestroy();
+      if (!agent.closed) agent.resetAndDestroy();
     }
   }
 

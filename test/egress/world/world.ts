@@ -24,6 +24,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
   "allowed.example.com": ["93.184.216.34", "2606:2800:220:1::34"],
   "other.example.com": ["93.184.216.35"],
   "api.example.com": ["93.184.216.34"],
+  "open.example.com": ["93.184.216.34"],
   "api.example.org": ["93.184.216.34"],
   "six.example.com": ["2606:2800:220:1::35"],
   "halfdead.example.com": ["2606:2800:220:1::99", "93.184.216.34"],

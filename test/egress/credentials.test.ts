@@ -1,0 +1,238 @@
+import fs from "node:fs";
+import path from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { Configure } from "../../lib/egress/protocol.ts";
+import { type RunningEgress, World } from "./world/world.ts";
+
+let world: World;
+let egress: RunningEgress | undefined;
+beforeAll(async () => {
+  world = await World.make();
+});
+beforeEach(() => fs.rmSync(path.join(world.folder, "origin.jsonl"), { force: true }));
+afterEach(async () => {
+  await egress?.stop();
+  egress = undefined;
+});
+afterAll(() => world.stop());
+
+const secret = "s3cr3t:of/the operator";
+const placeholder = "openshell:resolve:env:API_TOKEN";
+const at = "https://api.example.com:9443";
+const credentials: Configure["credentials"] = { api: { as: "API_TOKEN" } };
+
+const bound = (position?: object, more: object = {}): object => ({
+  endpoints: [
+    {
+      host: "api.example.com",
+      ports: [9443, 9080],
+      protocol: "rest",
+      access: "full",
+      credential_binding: { provider: "api", ...(position && { in: position }) },
+      ...more,
+    },
+  ],
+});
+const open = { endpoints: [{ host: "open.example.com", port: 9443, protocol: "rest", access: "full" }] };
+const start = async (rule: object, more: Partial<Configure> = {}): Promise<void> => {
+  const base = { api: rule, open } as never;
+  egress = await world.egress({ base }, { credentials, secrets: { api: secret }, ...more });
+};
+
+interface Seen {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: readonly string[];
+}
+const seen = (): Seen[] => {
+  const file = path.join(world.folder, "origin.jsonl");
+  if (!fs.existsSync(file)) return [];
+  const lines = fs.readFileSync(file, "utf8").trim().split("\n");
+  return lines.map((line) => JSON.parse(line) as Seen);
+};
+/** A field as the origin saw it, once; of several, all. */
+const header = (name: string): string | string[] | undefined => {
+  const { headers = [] } = seen().at(-1) ?? {};
+  const found = headers.filter((_, index) => index % 2 === 1 && headers[index - 1]?.toLowerCase() === name);
+  return found.length > 1 ? found : found[0];
+};
+const curl = async (options: string, target = `${at}/ok`): Promise<{ status: number; body: string }> => {
+  const { out } = await world.run(`curl -sS -w '\\n%{http_code}' ${options} '${target}'`);
+  const lines = out.trimEnd().split("\n");
+  return { status: Number(lines.pop()), body: lines.join("\n") };
+};
+const basic = (text: string): string => `Basic ${Buffer.from(text).toString("base64")}`;
+
+describe("a credential that an endpoint is bound to", () => {
+  test("is put on where the agent sends nothing", async () => {
+    await start(bound());
+    expect(await curl("")).toMatchObject({ status: 200 });
+    expect(header("authorization")).toBe(`Bearer ${secret}`);
+  });
+
+  test.each([
+    ["Bearer", `-H 'Authorization: Bearer ${placeholder}'`, `Bearer ${secret}`],
+    ["another scheme", `-H 'Authorization: token ${placeholder}'`, `token ${secret}`],
+    ["no scheme", `-H 'Authorization: ${placeholder}'`, secret],
+    ["a password of Basic", `-u 'me:${placeholder}'`, basic(`me:${secret}`)],
+    ["a user of Basic", `-u '${placeholder}:x'`, basic(`${secret}:x`)],
+    [
+      "the form without colons",
+      "-H 'Authorization: Bearer api-OPENSHELL-RESOLVE-ENV-API_TOKEN'",
+      `Bearer ${secret}`,
+    ],
+  ])("takes the placeholder's place: %s", async (_name, options, expected) => {
+    await start(bound());
+    expect(await curl(options)).toMatchObject({ status: 200 });
+    expect(header("authorization")).toBe(expected);
+  });
+
+  test("goes into a header of its own, into Basic, a query and a path, with and without the placeholder", async () => {
+    await start(bound({ header: "X-Api-Key", prefix: "key " }));
+    await curl("");
+    expect(header("x-api-key")).toBe(`key ${secret}`);
+    await curl(`-H 'X-API-Key: ${placeholder}'`);
+    expect(header("x-api-key")).toBe(secret);
+    await egress?.stop();
+
+    await start(bound({ basic: "robot" }));
+    await curl("");
+    expect(header("authorization")).toBe(basic(`robot:${secret}`));
+    await egress?.stop();
+
+    await start(bound({ query: "key" }));
+    await curl("", `${at}/ok?a=1`);
+    expect(seen().at(-1)?.url).toBe(`/ok?a=1&key=${encodeURIComponent(secret)}`);
+    await curl("", `${at}/ok?key=${placeholder}&a=1`);
+    expect(seen().at(-1)?.url).toBe(`/ok?a=1&key=${encodeURIComponent(secret)}`);
+    await egress?.stop();
+
+    await start(bound({ path: "/bot{}/" }));
+    const written = encodeURIComponent(secret).replace("%3A", ":");
+    await curl("", `${at}/bot${placeholder}/send?x=1`);
+    expect(seen().at(-1)?.url).toBe(`/bot${written}/send?x=1`);
+    await curl("", `${at}/file/bot/a`);
+    expect(seen().at(-1)?.url).toBe(`/file/bot${written}/a`);
+  });
+
+  test.each([
+    ["in Authorization", {}, "-H 'Authorization: Bearer mine'"],
+    ["in Basic", {}, "-u me:mine"],
+    [
+      "beside the placeholder, twice",
+      {},
+      `-H 'Authorization: Bearer ${placeholder}' -H 'Authorization: Bearer mine'`,
+    ],
+    ["around the placeholder", {}, `-H 'Authorization: Bearer mine ${placeholder}'`],
+    ["in another header", {}, "-H 'X-Api-Key: mine'"],
+    ["in a header nobody knows, by its name", {}, "-H 'My-Access-Token: mine'"],
+    ["in a cookie", {}, "-b session=mine"],
+    ["the placeholder at another place", {}, `-H 'X-Api-Key: ${placeholder}'`],
+    ["in the query", {}, "", `${at}/ok?access_token=mine`],
+    ["in the query, encoded", {}, "", `${at}/ok?access%5Ftoken=mine`],
+    ["in the query's own place", { query: "key" }, "", `${at}/ok?key=mine`],
+    ["twice in the query's own place", { query: "key" }, "", `${at}/ok?key=${placeholder}&key=mine`],
+    ["in Authorization, where the place is the query", { query: "key" }, "-H 'Authorization: Bearer mine'"],
+    ["in the path", { path: "/bot{}/" }, "", `${at}/botmine/send`],
+    ["by TRACE, which sends everything back", {}, "-X TRACE"],
+  ])("is never beside the agent's own: %s", async (_name, position, options, target = `${at}/ok`) => {
+    await start(bound(Object.keys(position).length === 0 ? undefined : position));
+    const { status, body } = await curl(options, target);
+    expect(status).toBe(403);
+    expect(JSON.parse(body)).toMatchObject({ error: "policy_denied", layer: "credential" });
+    expect(body).not.toContain(secret);
+    expect(seen()).toEqual([]);
+  });
+
+  test("does not keep harmless fields out", async () => {
+    await start(bound());
+    const headers = "-H 'Idempotency-Key: 1' -H 'X-Request-Id: 2' -H 'Accept: a/b'";
+    expect((await curl(headers, `${at}/ok?page_token=3&sort=key`)).status).toBe(200);
+  });
+
+  test("never goes out in the clear", async () => {
+    await start(bound());
+    const { status, body } = await curl("", "http://api.example.com:9080/ok");
+    expect(status).toBe(403);
+    expect(JSON.parse(body)).toMatchObject({ layer: "credential" });
+    expect(seen()).toEqual([]);
+  });
+
+  test("that has no value is said to have none, and nothing goes out", async () => {
+    await start(bound(), { secrets: {} });
+    const { status, body } = await curl("");
+    expect(status).toBe(503);
+    expect(JSON.parse(body)).toMatchObject({ error: "credential_unavailable" });
+    expect(seen()).toEqual([]);
+  });
+
+  test("is another one from the next request on, on the same connection, when the operator changes it", async () => {
+    await start(bound());
+    await curl("");
+    egress?.send({ type: "secrets", secrets: { api: "rotated" } });
+    await expect
+      .poll(async () => {
+        await curl("");
+        return header("authorization");
+      })
+      .toBe("Bearer rotated");
+  });
+});
+
+describe("a placeholder", () => {
+  test("is refused by a host that its credential is not for", async () => {
+    await start(bound());
+    for (const options of [
+      `-H 'Authorization: Bearer ${placeholder}'`,
+      `-u 'me:${placeholder}'`,
+      `-H 'X: a${placeholder}b'`,
+    ]) {
+      const { status, body } = await curl(options, "https://open.example.com:9443/ok");
+      expect(status, options).toBe(403);
+      expect(JSON.parse(body)).toMatchObject({ layer: "credential" });
+    }
+    expect((await curl("", `https://open.example.com:9443/ok?a=${placeholder}`)).status).toBe(403);
+    expect(seen()).toEqual([]);
+  });
+
+  test("that follows a redirect to another host carries nothing there", async () => {
+    await start(bound());
+    const to = encodeURIComponent("https://open.example.com:9443/there");
+    const { status } = await curl("-L", `${at}/redirect?to=${to}`);
+    expect(status).toBe(200);
+    expect(seen().map(({ url }) => url)).toEqual([`/redirect?to=${to}`, "/there"]);
+    expect(header("authorization")).toBeUndefined();
+    // Also where the client insists on sending what it has.
+    const insisted = await curl(
+      `-L --location-trusted -H 'Authorization: Bearer ${placeholder}'`,
+      `${at}/redirect?to=${to}`,
+    );
+    expect(insisted.status).toBe(403);
+  });
+
+  test("means nothing to a host that is not inspected: it goes there as it is", async () => {
+    egress = await world.egress(
+      { base: { opaque: { endpoints: [{ host: "api.example.com", port: 9443 }] } } as never },
+      { credentials, secrets: { api: secret } },
+    );
+    await curl(`-H 'Authorization: Bearer ${placeholder}'`);
+    expect(header("authorization")).toBe(`Bearer ${placeholder}`);
+  });
+});
+
+test("the value is in no record, no report, and nothing that the agent was sent but by the origin itself", async () => {
+  await start(bound());
+  await curl("");
+  await curl("-H 'Authorization: Bearer mine'");
+  await curl("-X TRACE");
+  const said = fs.readFileSync(egress?.audit ?? "", "utf8") + JSON.stringify(egress?.reports);
+  const forms = [
+    secret,
+    Buffer.from(secret).toString("base64"),
+    encodeURIComponent(secret),
+    Buffer.from(secret).toString("hex"),
+  ];
+  // The control: the origin's own record has it.
+  expect(fs.readFileSync(path.join(world.folder, "origin.jsonl"), "utf8")).toContain(secret);
+  for (const form of forms) expect(said).not.toContain(form);
+});
