@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { openHosts } from "../policy/open-hosts.ts";
 import type { HostSandbox } from "../synth/host-objects.ts";
 import type { SandboxStatus } from "./api.ts";
 import type { HostContext } from "./context.ts";
@@ -123,8 +124,7 @@ function warningsOf({ walls, network }: HostSandbox): string[] {
       ? [`wall ${wall} is best_effort: it is enforced only where the kernel can`]
       : [],
   );
-  const hosts = Object.values(network).flatMap(({ endpoints }) => endpoints.map(({ host }) => host));
-  const open = [...new Set(hosts)].sort();
+  const open = openHosts(network);
   return [...loose, ...(open.length === 0 ? [] : [`anything can be sent to ${open.join(", ")}`])];
 }
 

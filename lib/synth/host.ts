@@ -12,9 +12,9 @@ import {
 } from "../blueprint/index.ts";
 import type { Environment } from "../constructs/index.ts";
 import { NacreError } from "../error.ts";
+import { openHosts } from "../policy/open-hosts.ts";
 import { refusals } from "./host-refusals.ts";
 import type { HostSandbox, HostWorkspace } from "./host-objects.ts";
-import { openHosts } from "./open-hosts.ts";
 import { isWithin } from "./paths.ts";
 
 /** What an environment becomes on a host. */
@@ -145,7 +145,7 @@ function refuse(environment: Environment, resolved: ResolvedBlueprint): void {
 
 function warnings(blueprint: Blueprint, { agents }: ResolvedBlueprint, catalogue: Catalogue): string[] {
   const open = Object.entries(agents).flatMap(([name, agent]) => {
-    const hosts = openHosts(agent);
+    const hosts = openHosts(agent.network);
     return hosts.length === 0 ? [] : [`agent ${name}: anything can be sent to ${hosts.join(", ")}`];
   });
   const nothing = Object.entries(agents).flatMap(([name, { files }]) => {

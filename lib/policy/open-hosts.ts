@@ -1,9 +1,8 @@
-import type { ResolvedAgent } from "../blueprint/index.ts";
-import { endpointPorts } from "../policy/language.ts";
+import { endpointPorts, type NetworkPolicies } from "./language.ts";
 
 /** Hosts that a rule opens whole, with their ports where not 443: whoever may reach them can send anything there. */
-export function openHosts(agent: Pick<ResolvedAgent, "network">): string[] {
-  const hosts = Object.values(agent.network).flatMap((rule) =>
+export function openHosts(network: NetworkPolicies): string[] {
+  const hosts = Object.values(network).flatMap((rule) =>
     rule.endpoints
       .filter(({ protocol, access }) => protocol !== "rest" || access === "full")
       .flatMap((endpoint) =>
