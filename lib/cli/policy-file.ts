@@ -1,4 +1,4 @@
-import { fstatSync, openSync, readSync, closeSync } from "node:fs";
+import { createReadStream } from "node:fs";
 import { filesOf, mergeRules, readPolicy, type PolicyDocument } from "../blueprint/index.ts";
 import { NacreError } from "../error.ts";
 import type { BodyOf } from "../host/api.ts";
@@ -16,11 +16,16 @@ export interface PolicySources {
 
 /**
  * Reads and merges what a sandbox is to be told, strictly.
- * @throws NacreError `file_unreadable`, `invalid_file`, `usage_preset`, `rule_conflict`
+ * @throws NacreError `file_unreadable`, `invalid_file`, `policy_static`, `usage_preset`, `rule_conflict`
  */
-export function policyFrom({ file, presets }: PolicySources): Omit<BodyOf<"policy.set">, "id" | "wait"> {
+export async function policyFrom({
+  file,
+  presets,
+}: PolicySources): Promise<Omit<BodyOf<"policy.set">, "id" | "wait">> {
+  const shown = file === "-" ? "standard input" : file;
   const policy: PolicyDocument =
-    file === undefined ? { version: 1 } : readPolicy(textOf(file), file === "-" ? "standard input" : file);
+    file === undefined || shown === undefined ? { version: 1 } : readPolicy(await textOf(file), shown);
+  refuseIdentity(policy);
   const catalogue = loadCatalogue();
   const chosen = presets.map((name) => {
     const found = Object.hasOwn(catalogue.presets, name) ? catalogue.presets[name] : undefined;
@@ -44,26 +49,38 @@ export function policyFrom({ file, presets }: PolicySources): Omit<BodyOf<"polic
   };
 }
 
-function textOf(file: string): string {
+/** Strict UTF-8: a policy that two readers may read as two is none. */
+async function textOf(file: string): Promise<string> {
   const fail = (message: string, hint: string): NacreError =>
     new NacreError({ code: "file_unreadable", subject: file, message, hint });
-  let descriptor: number;
+  const pieces: Buffer[] = [];
+  let size = 0;
   try {
-    descriptor = file === "-" ? 0 : openSync(file, "r");
+    const source = file === "-" ? process.stdin : createReadStream(file, { end: largest });
+    for await (const piece of source as AsyncIterable<Buffer>) {
+      pieces.push(piece);
+      if ((size += piece.length) > largest) break;
+    }
+  } catch (error) {
+    throw fail(`cannot be read: ${error instanceof Error ? error.message : String(error)}`, "check the path");
+  }
+  if (size > largest) throw fail("is larger than 1 MiB", "name fewer hosts, or use patterns");
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(pieces));
   } catch {
-    throw fail("cannot be opened", "check the path");
+    throw fail("is not UTF-8", "save it as UTF-8");
   }
-  try {
-    if (fstatSync(descriptor).isDirectory()) throw fail("is a folder", "name a policy file");
-    const text = Buffer.alloc(largest + 1);
-    let size = 0;
-    for (let read = -1; read !== 0 && size < text.length; size += read)
-      read = readSync(descriptor, text, size, text.length - size, null);
-    if (size > largest) throw fail("is larger than 1 MiB", "name fewer hosts, or use patterns");
-    return text.toString("utf8", 0, size);
-  } finally {
-    if (descriptor !== 0) closeSync(descriptor);
-  }
+}
+
+/** A host maps one user, which is called sandbox inside. */
+function refuseIdentity({ process: identity = {} }: PolicyDocument): void {
+  if (Object.values(identity).every((name) => name === "sandbox")) return;
+  throw new NacreError({
+    code: "policy_static",
+    subject: "policy, process",
+    message: "differs from what runs, and needs another start",
+    hint: "write run_as_user: sandbox, or leave that part out of the policy",
+  });
 }
 
 const unknownPreset = (name: string, known: readonly string[]): NacreError =>

@@ -6,7 +6,7 @@ import { waitFor, withWait, type WaitOptions } from "./policy-wait.ts";
 interface SetOptions extends StackOption, WaitOptions {
   readonly json?: boolean;
   readonly policy?: string;
-  readonly preset: readonly string[];
+  readonly preset?: readonly string[];
 }
 
 /** `nacre policy set SANDBOX --policy FILE`: another base policy, whole and live, under the allows and blocks. */
@@ -15,17 +15,17 @@ export function policySet(): Command {
     .description("replace what a sandbox may reach, live; allows and blocks stay above it")
     .argument("<sandbox>")
     .option("--policy <file>", "a policy file, OpenShell's version 1; - is the standard input")
-    .option("--preset <name>", "also these presets; may be given several times", several, [])
+    .option("--preset <name>", "also this preset; may be given several times", several)
     .option("-s, --stack <name>", "the environment")
     .option("--json", "as JSON");
   return withWait(command)
     .addHelpText(
       "after",
-      "\nWhat does not change by name stays in force; an invalid policy changes nothing. nacre up keeps what was set here,\nrule by rule, until nacre policy rollback SANDBOX --to up.\n\nExit codes: 0 in force (without --wait: recorded), 1 refused, 124 not in force in time.\n\nExamples:\n  $ nacre policy set assistant --policy policy.yaml --wait\n  $ nacre policy get assistant | sed s/8080/8081/ | nacre policy set assistant --policy -",
+      "\nAn invalid policy changes nothing. nacre up keeps what was set here, rule by rule, until\nnacre policy rollback SANDBOX --to up.\n\nExit codes: 0 in force (without --wait: recorded), 1 refused, 124 not in force in time.\n\nExamples:\n  $ nacre policy set assistant --policy policy.yaml --wait\n  $ nacre policy get assistant | sed s/8080/8081/ | nacre policy set assistant --policy -",
     )
     .action(async (name: string, options: SetOptions) => {
       const { policyFrom } = await import("./policy-file.ts");
-      const body = { id: sandboxId(contextOf(options), name), ...policyFrom(sourcesOf(options)) };
+      const body = { id: sandboxId(contextOf(options), name), ...(await policyFrom(sourcesOf(options))) };
       const wait = await waitFor(options);
       const { connect } = await import("./daemon.ts");
       const { tellChange } = await import("./policy-change.ts");
@@ -34,9 +34,9 @@ export function policySet(): Command {
     });
 }
 
-const several = (name: string, before: readonly string[]): string[] => [...before, name];
+const several = (name: string, before: readonly string[] = []): string[] => [...before, name];
 
-function sourcesOf({ policy, preset }: SetOptions) {
+function sourcesOf({ policy, preset = [] }: SetOptions) {
   if (policy !== undefined || preset.length > 0) return { file: policy, presets: preset };
   throw new NacreError({
     code: "usage_policy",

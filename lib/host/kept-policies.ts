@@ -43,9 +43,16 @@ export class KeptPolicies {
     await writeAtomic(this.#path(this.contentOf(network).base), canonicalJson(network));
   }
 
-  /** `undefined`: it is not kept any more. */
-  read(base: string): Promise<NetworkPolicies | undefined> {
-    return readJson(this.#path(base), networkPoliciesSchema);
+  /** `undefined`: it is not kept any more. @throws NacreError `state_corrupt`: it is not what its name says */
+  async read(base: string): Promise<NetworkPolicies | undefined> {
+    const network = await readJson(this.#path(base), networkPoliciesSchema);
+    if (network === undefined || this.contentOf(network).base === base) return network;
+    throw new NacreError({
+      code: "state_corrupt",
+      subject: this.#path(base),
+      message: "holds another policy than its name says",
+      hint: "put back a copy of it, or move it away to lose what it holds",
+    });
   }
 
   /** Removes what no revision has, also what an interrupted write left. */

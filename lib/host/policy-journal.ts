@@ -33,6 +33,10 @@ export interface Change {
   readonly what: () => string;
 }
 
+/** What takes the policies, as far as this needs it. */
+type PolicyEgress = Pick<EgressSupervisor, "push" | "loaded">;
+type JournalContext = Pick<HostContext, "state" | "log">;
+
 /** Recorded and pushed. */
 export interface Recorded {
   readonly revision: number;
@@ -46,9 +50,9 @@ export interface Recorded {
  * as `Pending`; what the egress answers, this one or the next, settles it.
  */
 export class PolicyJournal {
-  readonly #context: HostContext;
+  readonly #context: JournalContext;
   readonly #record: RecordKeeper;
-  readonly #egress: EgressSupervisor;
+  readonly #egress: PolicyEgress;
   readonly #kept: KeptPolicies;
   readonly #changes = new Mutex();
   /** What each revision that the egress has not answered yet was made of. */
@@ -58,7 +62,7 @@ export class PolicyJournal {
   /** The last that was in force: what stays where one is refused. */
   #good: (Layers & { readonly revision: number }) | undefined;
 
-  constructor(context: HostContext, record: RecordKeeper, paths: SandboxPaths, egress: EgressSupervisor) {
+  constructor(context: JournalContext, record: RecordKeeper, paths: SandboxPaths, egress: PolicyEgress) {
     this.#context = context;
     this.#record = record;
     this.#egress = egress;
@@ -110,10 +114,10 @@ export class PolicyJournal {
       const version = nextVersion(before.revisions, before.revision);
       const revision = this.#revisionOf({ by, what: what(), version }, layers);
       const isNew = this.digestOf(baseOf(spec, before)) !== revision.base;
-      if (isNew) {
-        await this.#kept.write(baseOf(spec, layers));
-        await this.#refuseInvalid(keeper, revision, layers);
-      }
+      if (isNew) await this.#kept.write(baseOf(spec, layers));
+      // A base that is in force is not compiled again for what is put above it.
+      const base = isNew ? baseOf(spec, layers) : {};
+      await this.#refuseInvalid(keeper, revision, { ...layers, base });
       await keeper.save((now) => ({
         ...now,
         ...layers,
@@ -198,9 +202,13 @@ export class PolicyJournal {
   }
 
   /** What the egress would have against it is told before anything changes, and is in the history. */
-  async #refuseInvalid(keeper: OverridesKeeper, revision: Revision, layers: Layers): Promise<void> {
+  async #refuseInvalid(
+    keeper: OverridesKeeper,
+    revision: Revision,
+    policy: Parameters<typeof compile>[0],
+  ): Promise<void> {
     try {
-      compile(networkOf(this.#record.current.spec, { ...layers, revision: revision.version }));
+      compile(policy);
     } catch (error) {
       if (!(error instanceof NacreError)) throw error;
       const failed = { ...revision, state: "Failed", error: partsOf(error) } as const;

@@ -94,6 +94,40 @@ test("a denial that no rule would lift says so before it asks", async () => {
   expect(ask).not.toHaveBeenCalled();
 });
 
+test("one request is named by method and path, both or neither, and never beside a denial", async () => {
+  call.mockReturnValue({
+    allow: { host: "a.example", port: 443, method: "GET", path: "/x", until: 1 },
+    revision: 1,
+    enforcedMs: 2,
+  });
+  await run(allow(), "assistant", "a.example", "--method", "get", "--path", "/x", "--yes");
+  const what = { host: "a.example", port: 443, method: "GET", path: "/x" };
+  expect(call).toHaveBeenCalledWith("allow", { id: "dev/assistant", what, seconds: 3600 });
+  expect(written).toMatch(/^dev\/assistant may reach GET \/x of a\.example:443 until /);
+  call.mockReset();
+  for (const half of [
+    ["--method", "GET"],
+    ["--path", "/x"],
+  ])
+    await expect(run(allow(), "assistant", "a.example", ...half)).rejects.toMatchObject({
+      code: "usage_request",
+    });
+  const denied = ["843e99dc", "--method", "GET", "--path", "/x"];
+  await expect(run(allow(), "assistant", ...denied)).rejects.toMatchObject({ code: "usage_request" });
+  expect(call).not.toHaveBeenCalled();
+});
+
+test("a refused request is asked about as what it is, its path harmless", async () => {
+  call.mockReturnValue([
+    denial({ allow: { host: "example.com", port: 443, method: "POST", path: "/a\u001b[2J" } }),
+  ]);
+  ask.mockResolvedValue(false);
+  await run(allow(), "assistant", "843e99dc");
+  expect(ask.mock.calls[0]?.[0].message).toBe(
+    "let dev/assistant reach POST /a\\x1b[2J of example.com:443 for 1h?",
+  );
+});
+
 test("longer than 30 days is bad use", async () => {
   await expect(run(allow(), "assistant", "a.example", "--for", "31d")).rejects.toMatchObject({
     code: "usage_duration",

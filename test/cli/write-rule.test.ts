@@ -43,6 +43,35 @@ test("an allowed destination becomes a rule of that agent alone; comments, order
   expect(readdirSync(folder)).toEqual(["blueprint.yaml"]);
 });
 
+test("one request becomes a rule on requests, and two that read alike two rules", async () => {
+  const { file } = blueprint();
+  const write = await ruleWriter(file, "dev/worker");
+  const request = { host: "api.example.com", port: 443, method: "GET" };
+  for (const path of ["/a-b", "/a/b", "/a/b"]) await write({ ...request, path });
+  expect(rulesOf(file, "worker")).toEqual({
+    "api-example-com-443-get-a-b": {
+      endpoints: [
+        {
+          host: "api.example.com",
+          port: 443,
+          protocol: "rest",
+          rules: [{ allow: { method: "GET", path: "/a-b" } }],
+        },
+      ],
+    },
+    "api-example-com-443-get-a-b-2": {
+      endpoints: [
+        {
+          host: "api.example.com",
+          port: 443,
+          protocol: "rest",
+          rules: [{ allow: { method: "GET", path: "/a/b" } }],
+        },
+      ],
+    },
+  });
+});
+
 test("rules that are there stay beside it", async () => {
   const { file } = blueprint(
     "    policy: { version: 1, network_policies: { mine: { endpoints: [{ host: a.example.com, port: 443 }] } } }\n",

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { appendFileSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -179,6 +179,45 @@ describe.each(users)("as %s", (user) => {
     expect(granted?.allow).toMatchObject({ port: server.port });
     await host.call("allow", { id, what: { denial: granted?.id ?? "" } });
     expect((await host.run(id, firstLineOf(address, server.port))).stdout).toBe("hello from outside");
+  });
+
+  test("the denial of a request opens exactly that request, beside others of its host", async () => {
+    const host = machine(user);
+    await host.create(spec());
+    const where = { host: "api.example.com", port: 443 };
+    const denied = (of: string, path: string) => ({
+      ...{
+        time: new Date().toISOString(),
+        kind: "connect",
+        verdict: "deny",
+        id: of,
+        ...where,
+        layer: "http",
+      },
+      ...{ reason: `no rule allows GET ${path}`, policy: "0", revision: 0, prev: "0".repeat(64) },
+      fix: { text: "allow it", allow: { ...where, method: "GET", path } },
+    });
+    const lines = [denied("00000001", "/a"), denied("00000002", "/b"), denied("00000003", "/a/../b")];
+    appendFileSync(
+      join(host.state, "egress/dev--assistant/audit.jsonl"),
+      lines.map((line) => `${JSON.stringify(line)}\n`).join(""),
+    );
+    const found = await host.call("denials", { id });
+    expect(found.map(({ allow }) => allow)).toEqual(lines.map(({ fix }) => fix.allow));
+    const { allow } = await host.call("allow", { id, what: { denial: "00000001" } });
+    expect(allow).toMatchObject({ ...where, method: "GET", path: "/a" });
+    await host.call("allow", { id, what: { denial: "00000002" } });
+    await host.call("allow", { id, what: { denial: "00000002" } });
+    // What is not canonical would never match what is forwarded: refused, and nothing stays of it.
+    await expect(host.call("allow", { id, what: { denial: "00000003" } })).rejects.toMatchObject({
+      code: "policy_invalid",
+    });
+    const allows = async () => (await host.call("status", { id }))[0]?.allows.map(({ path }) => path);
+    expect(await allows()).toEqual(["/a", "/b"]);
+    await host.call("disallow", { id, what: { id: "00000001" } });
+    expect(await allows()).toEqual(["/b"]);
+    const half = { ...where, method: "GET" };
+    await expect(host.call("allow", { id, what: half })).rejects.toMatchObject({ code: "request_invalid" });
   });
 
   test("unblock says whether there was such a block, and what is left", async () => {

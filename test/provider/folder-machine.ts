@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from "node:fs";
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -103,7 +104,13 @@ export class FolderMachine implements Machine {
       outside: outside || 40_000 + inside,
     }));
     const problems = running ? [] : ["its process ended"];
-    return { spec, running, generation, published, problems, live: [], conflicts: [] };
+    return { spec, running, generation, published, problems, ...this.said() };
+  }
+
+  /** What a test says that commands did: `live.json`. */
+  private said(): Pick<SandboxReading, "live" | "conflicts"> {
+    const file = join(this.folder, "live.json");
+    return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : { live: [], conflicts: [] };
   }
 
   private async read<Content>(path: string): Promise<Content | undefined> {

@@ -165,6 +165,19 @@ describe("on its own machine", () => {
     expect((await resource.read("dev/assistant")).id).toBe("");
   });
 
+  test("what commands said is told beside it, and is no difference and no failure", async () => {
+    const old = await made({ ...sent(), machine: await claim() });
+    const said = { live: ["rule b: added by command"], conflicts: ["rule a: both changed it"] };
+    writeFileSync(join(state, "live.json"), JSON.stringify(said));
+    const resource = driver.resource("Sandbox", "assistant");
+    expect(await resource.read(old.id, old)).toEqual(old);
+    expect(driver.logs.slice(-2).map(({ severity, message }) => [severity, message])).toEqual([
+      [1, "rule b: added by command"],
+      [2, "rule a: both changed it"],
+    ]);
+    expect((await resource.diff(old.id, old.inputs, old.inputs)).changed).toBe(false);
+  });
+
   test("a sandbox that died is told as such, and can still be deleted", async () => {
     const old = await made({ ...sent(), machine: await claim() });
     process.kill(pidOf(), "SIGKILL");
