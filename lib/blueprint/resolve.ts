@@ -152,8 +152,9 @@ const sorted = (items: readonly string[]): string[] => [...new Set(items)].sort(
  */
 export function blueprintDigest(resolved: ResolvedBlueprint): string {
   const agents = Object.entries(resolved.agents).map(([name, agent]) => {
-    const { presetOf: _presetOf, seccomp, ...runs } = agent;
-    return [name, { ...runs, seccomp: normalProfile(seccomp) }];
+    const { presetOf: _presetOf, seccomp, credentials, ...runs } = agent;
+    const carried = Object.keys(credentials).length === 0 ? {} : { credentials };
+    return [name, { ...runs, ...carried, seccomp: normalProfile(seccomp) }];
   });
   return digestOf({ apiVersion: "nacre.dev/v1", agents: Object.fromEntries(agents) as unknown });
 }

@@ -1,3 +1,4 @@
+import { authorityKey } from "./trust.ts";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Measurement, Probe, WallReading } from "./api.ts";
@@ -204,7 +205,7 @@ function egressWalls(pid: number): Measurement[] {
 }
 
 function credentials({ record, secrets, trust }: PostureParts, pid: number, agent: Agent): Measurement[] {
-  const key = join(trust, "ca.key");
+  const key = join(trust, authorityKey);
   const mode = (statSync(key, { throwIfNoEntry: false })?.mode ?? 0) & 0o777;
   const kept = reading("authority's key", `mode ${mode.toString(8)}`, key, {
     wanted: "mode 600",

@@ -1,3 +1,4 @@
+import { authorityKey as keyFile } from "./trust.ts";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { openHosts } from "../policy/open-hosts.ts";
@@ -144,7 +145,7 @@ function unkeptLimits({ resources }: HostSandbox, state: LiveState | undefined):
 /** The one secret that every sandbox has outside: looked for in its environment as any other. */
 function authorityKey({ paths }: Sandbox): string {
   try {
-    return readFileSync(join(paths.trust, "ca.key"), "utf8").trim();
+    return readFileSync(join(paths.trust, keyFile), "utf8").trim();
   } catch {
     return "";
   }

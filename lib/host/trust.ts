@@ -19,6 +19,9 @@ export const keyStorePlaces = [
   "/etc/pki/ca-trust/extracted/java/cacerts",
 ].filter((place) => existsSync(place));
 
+/** The file of the authority's key, in the sandbox' own folder of trust: 0600, and shown to nobody. */
+export const authorityKey = "authority.key";
+
 export interface Trust {
   /** What the sandbox trusts: the host's authorities and its own. Readable by its user id. */
   readonly bundle: string;
@@ -36,7 +39,7 @@ export async function prepareTrust(folder: string, id: string): Promise<Trust> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const paths = {
     certificate: join(folder, "authority.crt"),
-    key: join(folder, "authority.key"),
+    key: join(folder, authorityKey),
     bundle: join(folder, "bundle.crt"),
     keyStore: join(folder, "cacerts"),
   };

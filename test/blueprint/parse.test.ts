@@ -19,6 +19,7 @@ test("writes every default out", () => {
       policy: { version: 1 },
       presets: [],
       inference: null,
+      credentials: {},
       isolation: "kernel",
       walls: { files: "required", syscalls: "required" },
       seccomp: null,

@@ -5,6 +5,7 @@ import { blueprintDigest, parseBlueprint, resolve } from "../../lib/blueprint/in
 import {
   AgentKit,
   AgentSandbox,
+  type AgentSandboxProps,
   Aspects,
   Binary,
   Command,
@@ -245,9 +246,82 @@ test("gVisor cannot promise the files wall: a type error, and refused all the sa
   expect(message).not.toContain("dev/b");
 });
 
-test("rules on methods do not exist yet, so nobody can believe in them", () => {
-  expect(Egress.https("x.example")).not.toHaveProperty("methods");
-  expect(Egress.https("x.example")).not.toHaveProperty("with");
+test("a rule in TypeScript is the rule that a file has", () => {
+  const telegram = Secret.named("telegram");
+  const rule = Egress.https("api.telegram.org")
+    .methods("GET", "POST")
+    .paths("/bot*/**")
+    .except("*", "/bot*/setWebhook")
+    .with(telegram, { as: "TELEGRAM_BOT_TOKEN", in: { path: "/bot{}/" } })
+    .from(Binary.node());
+  expect(rule.id).toBe("api.telegram.org:443");
+  expect(rule.credential).toMatchObject({ name: "telegram", as: "TELEGRAM_BOT_TOKEN" });
+  expect(rule.rule.endpoints).toEqual([
+    {
+      host: "api.telegram.org",
+      port: 443,
+      protocol: "rest",
+      rules: [
+        { allow: { method: "GET", path: "/bot*/**" } },
+        { allow: { method: "POST", path: "/bot*/**" } },
+      ],
+      deny_rules: [{ method: "*", path: "/bot*/setWebhook" }],
+      credential_binding: { provider: "telegram", in: { path: "/bot{}/" } },
+    },
+  ]);
+  expect(Egress.https("x.example").readOnly().rule.endpoints).toEqual([
+    { host: "x.example", port: 443, protocol: "rest", access: "read-only" },
+  ]);
+});
+
+test("credentials of a file and of TypeScript resolve to the same", () => {
+  const text = `apiVersion: nacre.dev/v1
+kind: Blueprint
+metadata: { name: a, version: 1.0.0 }
+agents:
+  a:
+    command: [node]
+    policy:
+      version: 1
+      network_policies:
+        "api.telegram.org:443":
+          endpoints: [{ host: api.telegram.org, port: 443, protocol: rest, rules: [{ allow: { method: POST, path: "/bot*/*" } }] }]
+        other: { endpoints: [{ host: api.example.com, port: 443 }] }
+credentials:
+  telegram: { as: TELEGRAM_BOT_TOKEN, for: [api.telegram.org], in: { path: "/bot{}/" } }
+  unused: { as: UNUSED, for: [api.example.org] }
+`;
+  const fromFile = parseBlueprint(text, { file: "b.yaml", read: () => "", catalogue });
+  const app = new Environment("dev", { target });
+  new AgentSandbox(app, "a", {
+    agent: Command.of("node"),
+    egress: [
+      Egress.https("api.telegram.org").methods("POST").paths("/bot*/*").with(Secret.named("telegram")),
+      Egress.https("api.example.com").named("other"),
+    ],
+    credentials: {
+      telegram: { as: "TELEGRAM_BOT_TOKEN", for: ["api.telegram.org"], in: { path: "/bot{}/" } },
+    },
+  });
+  const resolved = resolve(fromFile, catalogue);
+  expect(resolved.agents["a"]?.credentials).toEqual({
+    telegram: { as: "TELEGRAM_BOT_TOKEN", in: { path: "/bot{}/" } },
+  });
+  expect(resolved.agents["a"]?.network["other"]?.endpoints[0]).not.toHaveProperty("credential_binding");
+  expect(blueprintDigest(resolve(app.toBlueprint(), catalogue))).toBe(blueprintDigest(resolved));
+});
+
+test("a credential that is for what is never looked into, or two for one host, are refused", () => {
+  const build = (credentials: AgentSandboxProps["credentials"], egress: Egress): (() => unknown) => {
+    const app = new Environment("dev", { target });
+    new AgentSandbox(app, "a", { ...minimal, egress: [egress], ...(credentials && { credentials }) });
+    return () => resolve(app.toBlueprint(), catalogue);
+  };
+  const one = { one: { for: ["db.example.com:5432"] } };
+  expect(build(one, Egress.tcp("db.example.com", 5432))).toThrow("never looked into");
+  const two = { one: { for: ["api.example.com"] }, two: { for: ["api.example.com:443"] } };
+  expect(build(two, Egress.https("api.example.com"))).toThrow("both for api.example.com");
+  expect(build({ one: { for: ["*.example.com"] } }, Egress.https("api.example.com"))).toThrow("is a pattern");
 });
 
 test("a seccomp profile that is no allow-list is refused", () => {

@@ -19,10 +19,23 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, { recursive: true }));
 
-test("holds the opaque presets, the base policy, the profile and each kit with the digest of its lock", () => {
+const shipped = [
+  "brave-search",
+  "discord",
+  "github-read",
+  "github-write",
+  "github",
+  "huggingface",
+  "npm",
+  "pypi",
+  "slack",
+  "telegram",
+];
+
+test("holds the presets, the base policy, the profile and each kit with the digest of its lock", () => {
   const { presets, base, seccomp, kits } = loadCatalogue(root);
-  expect(Object.keys(presets)).toEqual(["github", "npm", "pypi"]);
-  expect(presets["npm"]?.reasons).toEqual({ "registry.npmjs.org:443": "metadata, tarballs, audit" });
+  expect(Object.keys(presets)).toEqual(shipped);
+  expect(presets["npm"]?.reasons).toEqual({ "registry.npmjs.org:443": "metadata and tarballs" });
   expect(base.network_policies).toEqual({});
   expect(seccomp.defaultAction).toBe("SCMP_ACT_ERRNO");
   expect(kits).toEqual({
@@ -32,7 +45,7 @@ test("holds the opaque presets, the base policy, the profile and each kit with t
 
 test("what ships is whole", () => {
   const { presets, seccomp, kits } = loadCatalogue();
-  expect(Object.keys(presets)).toEqual(["github", "npm", "pypi"]);
+  expect(Object.keys(presets)).toEqual(shipped);
   expect(seccomp.defaultAction).not.toBe("SCMP_ACT_ALLOW");
   expect(Object.keys(kits)).toEqual(["openclaw"]);
 });
