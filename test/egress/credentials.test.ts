@@ -212,7 +212,7 @@ describe("a placeholder", () => {
 
   test("means nothing to a host that is not inspected: it goes there as it is", async () => {
     egress = await world.egress(
-      { base: { opaque: { endpoints: [{ host: "api.example.com", port: 9443 }] } } as never },
+      { base: { opaque: { endpoints: [{ host: "api.example.com", port: 9443 }] } } },
       { credentials, secrets: { api: secret } },
     );
     await curl(`-H 'Authorization: Bearer ${placeholder}'`);

@@ -2,6 +2,7 @@ import fs from "node:fs";
 import http from "node:http";
 import https from "node:https";
 import type net from "node:net";
+import { serveRepositories } from "./repositories.ts";
 
 /**
  * An origin that says what came, as it came, and keeps a record of it that no answer can hide: one line of
@@ -17,6 +18,8 @@ export function origins(
     const { method, url = "", rawHeaders: headers } = request;
     const [path = ""] = url.split("?");
     const servername = "servername" in request.socket ? request.socket.servername : null;
+    if (path.startsWith("/git/") || path.startsWith("/files/")) seen({ method, url, headers, servername });
+    if (serveRepositories(folder, request, response)) return;
     const body: Buffer[] = [];
     const done = (): object => ({
       method,

@@ -35,6 +35,11 @@ ip -6 route add default via 2606:2800:220:1::34
 nsenter -t "$agent" -n -m bash -e <<INSIDE
 mount --bind "$1/agent-resolv.conf" "$(readlink -f /etc/resolv.conf)"
 mount --bind "$1/agent-hosts" /etc/hosts
+# What the agent trusts lies over what its system does, as in a sandbox.
+for place in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt; do
+  if [ -e "\$place" ]; then mount --bind "$1/agent-ca.crt" "\$place"; fi
+done
+if [ -e /etc/ssl/certs/java/cacerts ]; then mount --bind "$1/cacerts" /etc/ssl/certs/java/cacerts; fi
 ip link set lo up
 ip addr add 25.255.0.1/32 dev lo
 ip route add local default dev lo

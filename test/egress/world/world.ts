@@ -6,6 +6,7 @@ import path from "node:path";
 import readline from "node:readline";
 import type { Readable } from "node:stream";
 import { issue, makeAuthority } from "../../../lib/egress/authority.ts";
+import { javaKeyStore } from "../../../lib/host/java-key-store.ts";
 import { readAudit } from "../../../lib/egress/denials.ts";
 import type { AuditRecord } from "../../../lib/egress/audit-record.ts";
 import type { Command, Configure, Report } from "../../../lib/egress/protocol.ts";
@@ -25,6 +26,9 @@ const names: Readonly<Record<string, readonly string[]>> = {
   "other.example.com": ["93.184.216.35"],
   "api.example.com": ["93.184.216.34"],
   "open.example.com": ["93.184.216.34"],
+  "git.example.com": ["93.184.216.34"],
+  "registry.example.com": ["93.184.216.34"],
+  "index.example.com": ["93.184.216.34"],
   "api.example.org": ["93.184.216.34"],
   "six.example.com": ["2606:2800:220:1::35"],
   "halfdead.example.com": ["2606:2800:220:1::99", "93.184.216.34"],
@@ -65,6 +69,7 @@ export class World {
     this.#write("server.key", leaf.key);
     this.#write("ca.crt", authority.certificate);
     this.#write("agent-ca.crt", `${authority.certificate}\n${this.authority.certificate}`);
+    this.#write("cacerts", javaKeyStore(`${authority.certificate}\n${this.authority.certificate}`));
     this.#write("names.json", JSON.stringify(names));
     this.#write("agent-hosts", "127.0.0.1 localhost\n");
     this.#write("hosts", "127.0.0.1 localhost\n93.184.216.35 hosts-file.example.com\n");
@@ -242,7 +247,7 @@ export class World {
     return child;
   }
 
-  #write(name: string, content: string): void {
+  #write(name: string, content: string | Buffer): void {
     // Any user of the host reads its names; the folder itself is private.
     fs.writeFileSync(path.join(this.folder, name), content, { mode: name.endsWith(".key") ? 0o600 : 0o644 });
   }
