@@ -1,11 +1,12 @@
-import { createHash, randomBytes } from "node:crypto";
-import { chmodSync, chownSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { NacreError } from "../../lib/error.ts";
 import { eventually, machine, users } from "./machine.ts";
 import { modelServer } from "./model-server.ts";
+import { encodings, everything, found } from "./places.ts";
 import { shell } from "./programs.ts";
 import { agentSpec, withCredential } from "./specs.ts";
 
@@ -59,7 +60,7 @@ describe.each(users)("as %s", (user) => {
       shell(`echo "${control}" > planted; echo "$(echo -n '${control}' | base64 -w0)" > planted64`),
     );
     await host.call("status", { id, probe: true });
-    const places = await everything(host, source);
+    const places = await everything(host, id, source);
     for (const encoding of Object.keys(encodings)) {
       const form = encodings[encoding as keyof typeof encodings];
       expect({ encoding, where: found(places, form(secret)) }).toEqual({ encoding, where: [] });
@@ -172,52 +173,3 @@ test("a command is run when an egress starts and at each up, and not in between"
   expect((await host.run(id, ask)).stdout).toContain("an answer");
   expect(provider.authorizations.at(-1)).toBe("Bearer from-command");
 });
-
-const encodings = {
-  raw: (text: string) => text,
-  base64: (text: string) => Buffer.from(text).toString("base64").replace(/=+$/, "").slice(0, -2),
-  hex: (text: string) => Buffer.from(text).toString("hex"),
-  url: (text: string) => encodeURIComponent(text),
-  sha256: (text: string) => createHash("sha256").update(text).digest("hex"),
-};
-
-interface Place {
-  readonly where: string;
-  readonly content: Buffer;
-}
-
-const found = (places: readonly Place[], text: string): string[] =>
-  places.flatMap(({ where, content }) => (content.includes(text) ? [where] : []));
-
-/** Files under the home (state, cache, logs, audit, workspace), and what the kernel shows of the processes. */
-async function everything(host: ReturnType<typeof machine>, source: string): Promise<Place[]> {
-  const files = readdirSync(host.home, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => path !== source && !path.includes("/cache/"));
-  const [status] = await host.call("status", { id });
-  const daemon = await host.daemonPid();
-  const processes = [daemon, status?.init?.pid, status?.agent?.pid, status?.egress.pid].flatMap(
-    (pid) => pid ?? [],
-  );
-  const shown = processes.flatMap((pid) => ["cmdline", "environ"].map((name) => `/proc/${pid}/${name}`));
-  const inside = await host.run(
-    id,
-    shell(
-      "cat /proc/*/environ /proc/*/cmdline; find / -xdev -type f -readable -size -1M ! -path '/proc/*' ! -path '/usr/*' -exec cat {} +; env",
-    ),
-  );
-  return [
-    ...[...files, ...shown].map((where) => ({ where, content: read(where) })),
-    { where: "inside", content: Buffer.from(inside.stdout) },
-    { where: "status", content: Buffer.from(JSON.stringify(status)) },
-  ];
-}
-
-function read(path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch {
-    return Buffer.alloc(0);
-  }
-}
