@@ -138,10 +138,10 @@ describe.each(users)("as %s", (user) => {
       code: "secret_elsewhere",
     });
     await host.create(spec);
-    const set = host.call("policy.set", { id, network: elsewhere } as never);
+    const set = host.call("policy.set", { id, network: elsewhere });
     await expect(set).rejects.toMatchObject({ code: "secret_elsewhere" });
     await expect(
-      host.call("policy.set", { id, network: rules(origin.port, "unmapped") } as never),
+      host.call("policy.set", { id, network: rules(origin.port, "unmapped") }),
     ).rejects.toMatchObject({
       code: "secret_unmapped",
     });
@@ -151,7 +151,7 @@ describe.each(users)("as %s", (user) => {
     const { origin, host, secret, spec, curl } = await world(user);
     await host.create({ ...spec, network: {}, credentials: {} });
     expect(await curl("")).toMatch(/ 000$/);
-    await host.call("policy.set", { id, network: rules(origin.port) } as never);
+    await host.call("policy.set", { id, network: rules(origin.port) });
     expect(await curl("")).toBe("answered GET /issues/1\n 200");
     expect(origin.seen.at(-1)?.authorization).toBe(`Bearer ${secret}`);
   });
@@ -163,7 +163,7 @@ describe.each(users)("as %s", (user) => {
     const denials = await host.call("denials", { id });
     const refused = denials.find(({ allow }) => allow?.path === "/issues/1/labels");
     expect(refused).toMatchObject({ allow: { method: "POST" } });
-    await host.call("allow", { id, what: { denial: refused?.id ?? "" }, seconds: 60 } as never);
+    await host.call("allow", { id, what: { denial: refused?.id ?? "" }, seconds: 60 });
     expect(await curl("-X POST -d x", "/issues/1/labels")).toMatch(/ 200$/);
     expect(await curl("-X PUT -d x", "/issues/1/labels")).toMatch(/ 403$/);
     expect(await curl("-X POST -d x", "/issues/2/labels")).toMatch(/ 403$/);
