@@ -52,13 +52,15 @@ function isBound(places: readonly Place[], asking: Asking): boolean {
 /** The endpoint of a deny rule that matches: of one that enforces, if any does. */
 function deniedBy(places: readonly Place[], asking: Asking, what: HttpRequest): Entry | undefined {
   const escaped = what.path?.includes("%2F") === true;
+  // Some servers take methods in any case.
+  const method = what.method?.toUpperCase();
   let found: Entry | undefined;
   for (const place of places) {
     if (place.everyDeny.length === 0) continue;
     for (const path of readings(what.path)) {
       const visit = ({ entry, methods, parameters }: RequestRule): void => {
         if (found !== undefined && !deniesBefore(entry, found)) return;
-        if (what.method !== undefined && !hasMethod(methods, what.method)) return;
+        if (method !== undefined && !hasMethod(methods, method)) return;
         if (path !== undefined && entry.selectsLower?.(path) === false) return;
         // One in audit forwards what it denies: only what is wholly its own.
         const meant = entry.audit
