@@ -10,6 +10,7 @@ import {
   type YAMLMap,
   type YAMLSeq,
 } from "yaml";
+import type { z } from "zod";
 import { NacreError } from "../error.ts";
 import type { Endpoint } from "../policy/language.ts";
 import { endpointSchema, networkRuleSchema, requestMatcherSchema } from "../policy/language.ts";
@@ -19,7 +20,7 @@ import { policyDocumentSchema, type PolicyDocument } from "./policy-document.ts"
 import { examinePolicy } from "./policy-file.ts";
 import { problemsError } from "./problem.ts";
 import { mergeRules } from "./rules.ts";
-import { fieldsOf } from "./shape.ts";
+import { fieldsOf, schemaAt } from "./shape.ts";
 
 /**
  * One text for one meaning, as far as comments allow: fields in the order of the reference, rules by id, lists whose
@@ -63,10 +64,15 @@ function once(text: string): string {
   const { contents: root } = document;
   if (!isMap(root)) return text;
   order(root, fieldsOf(policyDocumentSchema));
+  for (const { key, value } of root.items) {
+    const field = fieldOf(policyDocumentSchema, key);
+    if (isMap(value) && field !== undefined && keyOf({ key }) !== "network_policies") {
+      settle(value);
+      order(value, fieldsOf(field));
+    }
+  }
   const files = root.get("filesystem_policy");
   if (isMap(files)) {
-    settle(files);
-    order(files, ["include_workdir", "read_only", "read_write"]);
     for (const list of ["read_only", "read_write"]) sortList(files.get(list));
   }
   const rules = root.get("network_policies");
@@ -106,7 +112,7 @@ function formatEndpoint(document: Document, endpoint: YAMLMap): void {
     if (name !== "rules" && name !== "deny_rules" && !(name in wanted)) endpoint.delete(name);
   }
   for (const [name, value] of Object.entries(wanted)) replace(document, endpoint, name, value);
-  order(endpoint, fieldsOf(endpointSchema));
+  orderWithin(endpoint, endpointSchema);
 }
 
 function formatMatchers(document: Document, matchers: YAMLSeq, wrapped: boolean): void {
@@ -136,6 +142,18 @@ function replace(document: Document, map: YAMLMap, name: string, value: unknown)
   if (isScalar(node) && typeof value !== "object") node.value = value;
   else map.set(name, document.createNode(value, { flow: true }));
 }
+
+/** The same, of an endpoint, down to its binding: whatever in it is an object. */
+function orderWithin(map: YAMLMap, schema: z.core.$ZodType): void {
+  order(map, fieldsOf(schema));
+  for (const { key, value } of map.items) {
+    const field = fieldOf(schema, key);
+    if (isMap(value) && field !== undefined) orderWithin(value, field);
+  }
+}
+
+const fieldOf = (schema: z.core.$ZodType, key: unknown): z.core.$ZodType | undefined =>
+  schemaAt(schema, [keyOf({ key })]);
 
 /** The pairs of a map in the order of the reference. */
 function order(map: YAMLMap, fields: readonly string[]): void {
@@ -168,6 +186,6 @@ function plainOf(node: unknown): unknown {
   return isScalar(node) ? node.value : node;
 }
 
-const keyOf = ({ key }: Pair): string => String(isScalar(key) ? key.value : key);
+const keyOf = ({ key }: Pick<Pair, "key">): string => String(isScalar(key) ? key.value : key);
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

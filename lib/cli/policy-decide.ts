@@ -31,13 +31,14 @@ Examples:
     )
     .action(async (options: DecideOptions) => {
       const { compiledFrom, textOf } = await import("./policy-text.ts");
-      const { decideOn } = await import("./policy-request.ts");
+      const { decideOn, reasonOf } = await import("./policy-request.ts");
       const policy = compiledFrom(options.policy);
       const lines = textOf(options.requests).split("\n");
       for (const [index, line] of lines.entries()) {
         if (line.trim() === "") continue;
         const request = await readRequest(line, `${options.requests}:${index + 1}`);
-        print(JSON.stringify(answerOf(decideOn(policy, request))));
+        const decision = decideOn(policy, request);
+        print(JSON.stringify(answerOf(decision, reasonOf(decision, request))));
       }
     });
 }
@@ -66,11 +67,11 @@ async function readRequest(line: string, subject: string) {
 }
 
 /** A decision as it is printed: always the same four fields. */
-function answerOf(decision: Decision) {
+function answerOf(decision: Decision, reason: string) {
   return {
     decision: decision.verdict,
     rule: decision.rule ?? null,
     layer: "layer" in decision ? decision.layer : null,
-    reason: "reason" in decision ? decision.reason : `rule ${decision.rule} allows it`,
+    reason,
   };
 }

@@ -67,6 +67,15 @@ function queryOf(query: Request["query"]): Query | undefined {
   );
 }
 
+/** Why it goes through, or not. */
+export function reasonOf(decision: Decision, { method, path, query }: Request): string {
+  if (decision.verdict !== "allow") return decision.reason;
+  const connection = method === undefined && path === undefined && query === undefined;
+  return connection && decision.inspect === "http"
+    ? `rule ${decision.rule} opens the connection, and each request is decided for itself`
+    : `rule ${decision.rule} allows it`;
+}
+
 /** Why a method cannot be ruled on, for a command's argument. */
 export function methodFault(method: string): string | undefined {
   const problem = method === "*" ? { reason: "* is no method", fix: "name one" } : methodProblem(method);

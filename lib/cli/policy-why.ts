@@ -32,13 +32,13 @@ export function policyWhy(): Command {
       "\nExamples:\n  $ nacre policy why api.github.com/repos/a/b/issues --method POST --policy policies/agent.yaml\n  $ nacre policy why db.example.net:5432 --sandbox assistant",
     )
     .action(async (what: string, options: WhyOptions) => {
-      const { decideOn } = await import("./policy-request.ts");
+      const { decideOn, reasonOf } = await import("./policy-request.ts");
       const request = await requestOf(what, options);
       const decision = decideOn(await policyOf(options), request);
       const fix = changeOf(decision);
       const { rule = null } = decision;
       const layer = "layer" in decision ? decision.layer : null;
-      const reason = "reason" in decision ? decision.reason : `rule ${decision.rule} allows it`;
+      const reason = reasonOf(decision, request);
       const allow = "fix" in decision ? (decision.fix.allow ?? null) : null;
       if (options.json === true) printJson({ decision: decision.verdict, rule, layer, reason, fix, allow });
       else

@@ -3,7 +3,13 @@ import { overlap } from "./address-range.ts";
 import { type Fault, type Placed, placesOf } from "./faults.ts";
 import { glob } from "./glob.ts";
 import { accessMethods, hasMethod, type Methods, methodsOf } from "./http-method.ts";
-import { type Endpoint, endpointPorts, type NetworkPolicies, type RequestMatcher } from "./language.ts";
+import {
+  type Endpoint,
+  endpointPorts,
+  isInspected,
+  type NetworkPolicies,
+  type RequestMatcher,
+} from "./language.ts";
 import { everyPath } from "./path-pattern.ts";
 import { globsOverlap, programsOverlap } from "./overlap.ts";
 
@@ -25,7 +31,11 @@ export function policyWarnings(policies: NetworkPolicies): Fault[] {
         found.push({ ...fault, path: [id, "endpoints", index, ...fault.path] });
     }
   }
-  return [...found, ...shadows(policies), ...neverFiring(policies)];
+  const placed = Object.entries(policies).flatMap(([id, { endpoints, binaries }]) =>
+    endpoints.map((endpoint, index): Placed => ({ at: [id, "endpoints", index], endpoint, binaries })),
+  );
+  found.push(...shadows(policies));
+  return placed.length > MOST_COMPARED ? found : [...found, ...unspliced(placed), ...neverFiring(placed)];
 }
 
 /** Launchers, and what they start to talk to the network. */
@@ -97,12 +107,20 @@ function shadows(policies: NetworkPolicies): Fault[] {
   return [...found.values()];
 }
 
+/** What shall be spliced, under another pattern that is inspected: then it is inspected. (Of one host it is an error.) */
+function unspliced(all: readonly Placed[]): Fault[] {
+  return all.flatMap((one) => {
+    if (one.endpoint.tls !== "skip" && one.endpoint.protocol !== "tcp") return [];
+    const inspected = all.find((other) => isInspected(other.endpoint) && meet(one, other));
+    if (inspected === undefined) return [];
+    const reason = `rule ${inspected.at[0]} inspects requests of ${inspected.endpoint.host ?? "addresses"}, and so also of this host`;
+    const field = one.endpoint.tls === "skip" ? "tls" : "protocol";
+    return [{ path: [...one.at, field], reason, fix: "narrow one of the two hosts, or name other programs" }];
+  });
+}
+
 /** Deny rules that meet nothing that is allowed. */
-function neverFiring(policies: NetworkPolicies): Fault[] {
-  const all = Object.entries(policies).flatMap(([id, { endpoints, binaries }]) =>
-    endpoints.map((endpoint, index): Placed => ({ at: [id, "endpoints", index], endpoint, binaries })),
-  );
-  if (all.length > MOST_COMPARED) return [];
+function neverFiring(all: readonly Placed[]): Fault[] {
   return all.flatMap((one) =>
     (one.endpoint.deny_rules ?? []).flatMap((deny, index) => {
       if (all.some((other) => meet(one, other) && allowsSome(other.endpoint, deny))) return [];
