@@ -114,7 +114,8 @@ export class PolicyJournal {
       const version = nextVersion(before.revisions, before.revision);
       const revision = this.#revisionOf({ by, what: what(), version }, layers);
       const isNew = this.digestOf(baseOf(spec, before)) !== revision.base;
-      if (isNew) await this.#kept.write(baseOf(spec, layers));
+      const isKept = before.revisions.some(({ base: kept }) => kept === revision.base);
+      if (!isKept) await this.#kept.write(baseOf(spec, layers));
       // A base that is in force is not compiled again for what is put above it.
       const base = isNew ? baseOf(spec, layers) : {};
       await this.#refuseInvalid(keeper, revision, { ...layers, base });

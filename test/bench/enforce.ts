@@ -7,6 +7,7 @@ import { spread, type Bench, type Row } from "./report.ts";
 import { Client } from "./rounds.ts";
 
 const rounds = 40;
+const tunnels = 100;
 const goal = 50;
 const id = "dev/assistant";
 const based = "93.184.216.34";
@@ -41,9 +42,25 @@ async function* rows(): AsyncGenerator<Row> {
       client.call("unblock", { id, what: { host: based } }),
     );
   }
+  const [opened, closed] = [series(), series()];
+  await using kept = Client.inside(await host.entry(id), "client.ts");
+  await kept.ask(`hold ${based} 7000 ${tunnels}`);
+  const base = { server: { endpoints: [{ host: based, port: 7000 }] } };
+  const more = { ...base, other: { endpoints: [{ host: other, port: 7000 }] } };
+  for (let round = -2; round < rounds; round++) {
+    const into = (of: Series): Series => (round < 0 ? series() : of);
+    await change(inside, other, "byte", into(opened), () => client.call("policy.set", { id, network: more }));
+    await change(inside, other, "refused", into(closed), () =>
+      client.call("policy.set", { id, network: base }),
+    );
+  }
+  const held = await kept.ask("held");
+  if (held !== String(tunnels)) throw new Error(`${held} of ${tunnels} tunnels that were allowed live on`);
   yield row("allow to enforced", allow);
   yield row("block to enforced", block);
   yield row("unblock to enforced", unblock);
+  yield row(`policy set, opening, over ${tunnels} tunnels`, opened);
+  yield row(`policy set, closing, over ${tunnels} tunnels`, closed);
 }
 
 const series = (): Series => ({ seen: [], told: [] });
@@ -54,7 +71,7 @@ async function change(
   host: string,
   wanted: "byte" | "refused",
   { seen, told }: Series,
-  ask: () => Promise<ResultOf<"block">>,
+  ask: () => Promise<Pick<ResultOf<"block">, "enforcedMs">>,
 ): Promise<void> {
   await inside.ask(`until ${host} 7000 ${wanted}`);
   const began = process.hrtime.bigint();
