@@ -27,7 +27,8 @@ import { programProblem } from "./program.ts";
  * | a rule may leave out `method` or `path`            | both are required: `"*"` and `/**` say everything             |
  * | any word is a method                               | a method of the IANA registry, or `"*"`; never CONNECT        |
  * | `rest` without `access` and `rules`                | refused: it would allow nothing                               |
- * | `path` on an endpoint of any protocol              | with `protocol: rest` only: elsewhere no path is seen         |
+ * | `path` on an endpoint of any protocol              | with `rest` or a credential: elsewhere no path is seen        |
+ * | audit without `protocol: rest` reports something   | there is nothing to refuse: it allows, and lint warns         |
  * | a deny rule of GET leaves HEAD                     | denies HEAD too                                               |
  * | a deny rule on a query that cannot be read passes  | it denies; so does one whose method or path is not known      |
  * | a deny rule holds for its own endpoint             | for every endpoint of that host, port and program             |
@@ -84,7 +85,9 @@ export const requestMatcherSchema = z.strictObject({
   path: z
     .string()
     .superRefine(checked(pathPatternProblem))
-    .describe("A glob of the canonical path: `*` stops at `/`, `**` does not. `/**` is every path.")
+    .describe(
+      "A glob of the canonical path: `*` stops at `/`, `**` does not. `/**` is every path; /a and /a/ are two.",
+    )
     .meta({ examples: ["/**"] }),
   query: z
     .record(z.string().min(1), queryMatcherSchema)
@@ -139,7 +142,9 @@ export const endpointSchema = z.strictObject({
     .string()
     .superRefine(checked((path) => (path === "" ? undefined : pathPatternProblem(path))))
     .optional()
-    .describe("A glob: this endpoint, with its rules and deny rules, is for these paths only. Needs rest."),
+    .describe(
+      "A glob: this endpoint, with its rules and deny rules, is for these paths only. Needs rest, or a credential.",
+    ),
   protocol: z
     .enum(["", "tcp", "rest"])
     .optional()
@@ -178,7 +183,7 @@ export const endpointSchema = z.strictObject({
   allow_encoded_slash: z
     .boolean()
     .optional()
-    .describe("Paths may hold %2F, which stays one character of a name. Needs rest."),
+    .describe("Paths may hold %2F, which stays one character of a name. Needs rest, or a credential."),
   credential_binding: bindingSchema
     .optional()
     .describe("The credential that the egress puts into its requests; the client's own are refused."),
