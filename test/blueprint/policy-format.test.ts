@@ -158,7 +158,13 @@ test("rules that hold each alone and not together are refused where presets are 
   const bound = (provider: string) => ({
     endpoints: [{ host: "api.example.com", port: 443, credential_binding: { provider } }],
   });
-  const preset = { name: "npm", description: "x", network: { theirs: bound("one") }, reasons: {} };
+  const preset = {
+    name: "npm",
+    description: "x",
+    network: { theirs: bound("one") },
+    credentials: {},
+    reasons: {},
+  };
   const sources = {
     file: "b.yaml",
     read: reading(),

@@ -45,7 +45,7 @@ function decisions(library: Library): Result[] {
 
 function decisionGroup(library: Library, name: string, group: any): Result[] {
   const layers: Layers = {
-    base: library.networkPoliciesSchema.parse(group.policy),
+    base: library.networkPoliciesSchema.parse(group.policy ?? presets(group.presets)),
     allows: group.allows ?? [],
     blocks: group.blocks ?? [],
   };
@@ -58,6 +58,20 @@ function decisionGroup(library: Library, name: string, group: any): Result[] {
     const found = library.decide(policy, { binary: wanted.from }, where, what);
     return result(file, title, shown(found, wanted), expected(wanted));
   });
+}
+
+/** The rules of presets that ship, together. */
+function presets(names: readonly string[]): object {
+  const rules = names.flatMap((name) => {
+    const { network_policies } = parse(
+      readFileSync(`${folder}/../../policies/presets/${name}.yaml`, "utf8"),
+    );
+    return Object.entries(network_policies).map(([id, rule]: [string, any]) => [
+      id,
+      { ...rule, endpoints: rule.endpoints.map(({ reason: _reason, ...endpoint }: any) => endpoint) },
+    ]);
+  });
+  return Object.fromEntries(rules);
 }
 
 /** `GET https://host:port/path?query`, or `host:port` for a connection alone. */
