@@ -47,7 +47,7 @@ export class Inspection {
     if (agent.destroyed) return;
     settled();
     agent.unshift(bytes);
-    const serving = this.#serve(agent, { where, who, secure, origin, broken }, decision);
+    const serving = this.#serve(agent, { where, who, secure, broken }, decision);
     serving.catch(() => undefined);
     try {
       await Promise.race([serving, cut]);

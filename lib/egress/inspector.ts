@@ -12,7 +12,7 @@ import { forward } from "./forward.ts";
 import { readRequest, type ReadRequest } from "./http-request.ts";
 import { limits } from "./limits.ts";
 import type { LivePolicy } from "./live-policy.ts";
-import type { Origin } from "./origin.ts";
+import type { Origins } from "./origins.ts";
 import type { Tunnels } from "./tunnels.ts";
 
 /** One connection of an agent whose requests are decided one by one. */
@@ -21,7 +21,6 @@ export interface Inspected {
   readonly who: Caller;
   /** TLS was terminated. */
   readonly secure: boolean;
-  readonly origin: Origin;
   /** Why the origin cannot be had, found before the first request: each request is answered with it. */
   readonly broken: Error | undefined;
 }
@@ -47,6 +46,7 @@ export interface InspectorParts {
   readonly tunnels: Tunnels;
   readonly audit: Audit;
   readonly credentials: Credentials;
+  readonly origins: Origins;
 }
 
 /**
@@ -67,7 +67,7 @@ export class Inspector {
         // A body may take as long as it flows: silence ends it.
         requestTimeout: 0,
         connectionsCheckingInterval: limits.headMs / 4,
-        keepAliveTimeout: limits.idleMs,
+        keepAliveTimeout: limits.agentIdleMs,
         requireHostHeader: false,
         insecureHTTPParser: false,
         noDelay: true,
@@ -135,6 +135,9 @@ export class Inspector {
       return;
     }
     if (broken !== undefined) {
+      // The next connection tries again.
+      response.shouldKeepAlive = false;
+      standing.closing = true;
       this.#unreachable(turn, inspected, read, broken);
       return;
     }
@@ -144,7 +147,8 @@ export class Inspector {
   async #carry(turn: Turn, inspected: Inspected, read: ReadRequest, decision: Carried): Promise<void> {
     const { request, response, begin } = turn;
     const { policy, tunnels, audit, credentials } = this.#parts;
-    const { where, who, origin, secure } = inspected;
+    const { where, who, secure } = inspected;
+    const origin = this.#parts.origins.to(where, secure, decision.within);
     const dressed = credentials.dress(request, read, decision, { ...where, secure });
     if ("verdict" in dressed) {
       this.#refuse(turn, inspected, read, dressed);

@@ -18,6 +18,8 @@ const bounds = {
   /** Bytes and milliseconds of a refused request's body that are read before the refusal. */
   drainBytes: 1024 * 1024,
   drainMs: 5_000,
+  /** Milliseconds that an agent's connection is kept without a request. */
+  agentIdleMs: 5 * 60 * 1000,
   /** Milliseconds for a TLS handshake with an agent. */
   handshakeMs: 15_000,
   /** Milliseconds that a connection to an origin is kept without a request; servers close them after five seconds and more. */

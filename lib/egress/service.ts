@@ -66,11 +66,9 @@ export class Egress {
     };
     this.#inference = new InferenceService(configure, trust, parts);
     this.#credentials = new Credentials(configure.credentials, configure.secrets);
-    this.#inspection = new Inspection({
-      ...parts,
-      origins: new Origins({ ...parts, trust }),
-      inspector: new Inspector({ ...parts, credentials: this.#credentials }),
-    });
+    const origins = new Origins({ ...parts, trust });
+    const inspector = new Inspector({ ...parts, origins, credentials: this.#credentials });
+    this.#inspection = new Inspection({ ...parts, origins, inspector });
     this.#dns = new PolicyDns(this.#pool, (name) =>
       name === inferenceHost ? this.#inference.denied() : resolvable(this.#policy.current, name),
     );

@@ -174,6 +174,21 @@ describe("an inspected host", () => {
     expect(seen()).toEqual([]);
   });
 
+  test("must answer from the allowed_ips of the endpoint that a request is for", async () => {
+    const endpoint = (path: string, ...ips: string[]): object => ({
+      host: "api.example.com",
+      port: 9443,
+      protocol: "rest",
+      access: "full",
+      path,
+      ...(ips.length > 0 && { allowed_ips: ips }),
+    });
+    await start({ api: { endpoints: [endpoint("/far/**", "93.184.216.99"), endpoint("/near/**")] } });
+    expect((await world.run(`curl -sS ${at}/near/1`)).out).toContain("/near/1");
+    expect(JSON.parse((await world.run(`curl -sS ${at}/far/1`)).out)).toMatchObject({ layer: "address" });
+    expect(seen().map(({ url }) => url)).toEqual(["/near/1"]);
+  });
+
   test("is denied to a client that insists on HTTP/2, and the audit says so", async () => {
     await start({ api: rest({ access: "full" }) });
     const script = `openssl s_client -alpn h2 -connect api.example.com:9443 -servername api.example.com </dev/null`;
