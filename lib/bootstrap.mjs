@@ -116,6 +116,7 @@ function main(args) {
   const commands = {
     test: [join(root, "node_modules/vitest/vitest.mjs"), "run", "--config", ".config/vitest.config.ts"],
     bench: [join(root, "test/bench/main.ts")],
+    conformance: [join(root, "test/conformance/run.ts")],
     package: [join(root, "lib/package.ts")], // `npm pack` asks for it
   };
   const entry = (checkout && commands[args[0]] && [...commands[args[0]], ...args.slice(1)]) || [

@@ -10,6 +10,8 @@ export { misfits, overlaySchema, readOverlay } from "./overlay.ts";
 export { examineBlueprint, parseBlueprint, type ExaminedBlueprint } from "./parse.ts";
 export { portsOf, serverPorts } from "./ports.ts";
 export { policyDocumentSchema, type PolicyDocument } from "./policy-document.ts";
+export { examinePolicy, type ExaminedPolicy } from "./policy-file.ts";
+export { formatPolicy, meaningOf } from "./policy-format.ts";
 export { presetSchema, readPolicy, readPreset, readSeccomp } from "./preset.ts";
 export { positionOf, problemsError, renderPath, type Finding, type Path, type Problem } from "./problem.ts";
 export { bytesOf, secondsOf } from "./quantities.ts";

@@ -1,11 +1,12 @@
 import type { NacreError } from "../error.ts";
+import { policyFaults } from "../policy/faults.ts";
 import type { AgentSpec, Blueprint, RouteSpec, Runs, Sources } from "./blueprint.ts";
 import { checkDocument } from "./checks.ts";
 import { examineText } from "./described.ts";
 import { providerOf, ROUTE_TIMEOUT, type ProviderDocument, type RouteDocument } from "./inference.ts";
 import { policyDocumentSchema, type PolicyDocument } from "./policy-document.ts";
 import { portsOf } from "./ports.ts";
-import { problemsError, type Path, type Problem } from "./problem.ts";
+import { problemsError, renderPath, type Path, type Problem } from "./problem.ts";
 import { bytesOf, secondsOf } from "./quantities.ts";
 import { mergeRules, ruleFindings } from "./rules.ts";
 import { blueprintSchema, type AgentDocument, type BlueprintDocument } from "./schema.ts";
@@ -129,11 +130,20 @@ class Reading {
   #refuseConflicts(agent: AgentDocument, policy: PolicyDocument, path: Path): void {
     const { presets } = this.#sources.catalogue;
     const documents = (agent.presets ?? []).flatMap((name) => presets[name] ?? []);
-    for (const { rule, preset, other } of mergeRules(policy.network_policies ?? {}, documents).conflicts) {
+    const own = policy.network_policies ?? {};
+    const merged = mergeRules(own, documents);
+    for (const { rule, preset, other } of merged.conflicts) {
       const reason = `it and ${other} both have a rule ${rule}, and they differ`;
       const here = [...path, "presets", agent.presets?.indexOf(preset) ?? 0];
       this.problems.push(
         this.#document.locate({ path: here, reason, fix: `give the rule in ${other} another name` }),
+      );
+    }
+    // What holds of each alone may not hold of all: two credentials for the same requests.
+    if (merged.conflicts.length > 0 || policyFaults(own).length > 0) return;
+    for (const { path: at, reason, fix } of policyFaults(merged.rules)) {
+      this.problems.push(
+        this.#document.locate({ path: [...path, "presets"], reason: `${renderPath(at)}: ${reason}`, fix }),
       );
     }
   }

@@ -34,7 +34,10 @@ export function readPreset(text: string, file: string): PresetDocument {
   const network = Object.fromEntries(
     Object.entries(network_policies).map(([id, rule]) => {
       const endpoints = rule.endpoints.map(({ reason, ...endpoint }) => {
-        for (const place of placeNames(endpoint)) reasons.set(place, reason);
+        for (const place of placeNames(endpoint)) {
+          const known = reasons.get(place);
+          reasons.set(place, known === undefined || known === reason ? reason : `${known}; ${reason}`);
+        }
         return endpoint;
       });
       return [id, { ...rule, endpoints }];

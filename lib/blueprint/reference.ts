@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Endpoint, RequestMatcher } from "../policy/language.ts";
 import type { Catalogue, PresetDocument } from "./blueprint.ts";
 import { overlaySchema } from "./overlay.ts";
 import { policyDocumentSchema } from "./policy-document.ts";
@@ -40,11 +41,28 @@ function presetSection({ name, description, network, reasons }: PresetDocument):
     endpoints.flatMap((endpoint) =>
       placeNames(endpoint).map((place) => {
         const programs = binaries?.map(({ path }) => `\`${path}\``).join(", ") ?? "any";
-        return [`\`${rule}\``, `\`${place}\``, programs, reasons[place] ?? ""];
+        return [`\`${rule}\``, `\`${place}\``, requestsOf(endpoint), programs, reasons[place] ?? ""];
       }),
     ),
   );
-  return `## ${name}\n\n${description}\n\n${table(["rule", "host", "programs", "why"], rows)}`;
+  return `## ${name}\n\n${description}\n\n${table(["rule", "host", "requests", "programs", "why"], rows)}`;
+}
+
+/** What of a host an endpoint opens, in words. */
+function requestsOf({
+  access = "full",
+  rules,
+  deny_rules: denies = [],
+  path = "",
+  protocol,
+}: Endpoint): string {
+  if (protocol !== "rest") return "any";
+  const request = ({ method, path: of, query }: RequestMatcher): string =>
+    code(`${method} ${of}${query === undefined ? "" : `?${Object.keys(query).join("&")}`}`);
+  const allowed = rules?.map(({ allow }) => request(allow)).join(", ") ?? access;
+  const within = path === "" ? "" : ` within ${code(path)}`;
+  const denied = denies.length === 0 ? "" : `, never ${denies.map(request).join(", ")}`;
+  return `${allowed}${within}${denied}`;
 }
 
 /** One page: the whole document, then a section for each object in it; what `elsewhere` describes has its own page. */

@@ -1,4 +1,5 @@
 import { NacreError } from "../error.ts";
+import { policyFaults } from "../policy/faults.ts";
 import type { NetworkPolicies } from "../policy/language.ts";
 import type {
   AgentSpec,
@@ -12,6 +13,7 @@ import type {
 import type { RouteSpec, Runs, Walls } from "./blueprint.ts";
 import { digestOf } from "./canonical.ts";
 import { nearest } from "./nearest.ts";
+import { renderPath } from "./problem.ts";
 import { mergeRules } from "./rules.ts";
 import type { SeccompProfileDocument } from "./seccomp.ts";
 
@@ -70,6 +72,15 @@ function resolveAgent(name: string, agent: AgentSpec, catalogue: Catalogue): Res
       subject,
       message: `the preset ${conflict.preset} and ${conflict.other} both have a rule ${conflict.rule}, and they differ`,
       hint: `give the rule in ${conflict.other} another name`,
+    });
+  }
+  const [fault] = policyFaults(merged.rules);
+  if (fault !== undefined) {
+    throw new NacreError({
+      code: "rule_conflict",
+      subject,
+      message: `${renderPath(fault.path)}: ${fault.reason}`,
+      hint: fault.fix,
     });
   }
   return {

@@ -1,4 +1,6 @@
+import { policyWarnings } from "../policy/lint.ts";
 import type { AgentSpec } from "./blueprint.ts";
+import { renderPath } from "./problem.ts";
 
 /** What holds and yet should be known before it runs. */
 export function warningsOf(agents: Readonly<Record<string, AgentSpec>>): string[] {
@@ -11,5 +13,8 @@ export function warningsOf(agents: Readonly<Record<string, AgentSpec>>): string[
           `agent ${name}: its policy asks for Landlock as best effort; it is required all the same (walls.files)`,
         ]
       : []),
+    ...policyWarnings(agent.policy.network_policies ?? {}).map(
+      ({ path, reason }) => `agent ${name}: rule ${renderPath(path)}: ${reason}`,
+    ),
   ]);
 }

@@ -10,7 +10,7 @@ import { HostTrie } from "./host-trie.ts";
 import { accessMethods, methodProblem, type Methods, methodsOf } from "./http-method.ts";
 import { type Endpoint, endpointPorts, isInspected, type NetworkPolicies } from "./language.ts";
 import { everyPath } from "./path-pattern.ts";
-import { type Entry, Place } from "./place.ts";
+import { type Entry, type Place, Site } from "./place.ts";
 import { problemText } from "./problem.ts";
 import { programGlob, programProblem } from "./program.ts";
 import { parametersOf } from "./query-match.ts";
@@ -34,9 +34,9 @@ export interface AllowedAbove {
 
 /** A policy that can only be asked. */
 export interface CompiledPolicy {
-  readonly rules: HostTrie<Map<number, Place>>;
+  readonly rules: HostTrie<Map<number, Site>>;
   /** By port: what is allowed to addresses, whatever their name. */
-  readonly addresses: ReadonlyMap<number, Place>;
+  readonly addresses: ReadonlyMap<number, Site>;
   readonly blocked: HostTrie<string>;
   readonly blockAll: boolean;
 }
@@ -63,29 +63,19 @@ export function compile(layers: Layers): CompiledPolicy {
   return { rules, addresses, blocked, blockAll: layers.blocks.some((block) => "all" in block) };
 }
 
-/** The places while endpoints come in. */
+/** The sites while endpoints come in. */
 class Building {
-  readonly rules = new HostTrie<Map<number, Place>>();
-  readonly addresses = new Map<number, Place>();
-  readonly #places = new Set<Place>();
+  readonly rules = new HostTrie<Map<number, Site>>();
+  readonly addresses = new Map<number, Site>();
+  readonly #sites = new Set<Site>();
   #count = 0;
 
   endpoint(rule: RuleId, endpoint: Endpoint, programs: readonly string[] | undefined): void {
     for (const port of endpointPorts(endpoint)) {
-      const place = this.#place(rule, endpoint.host, port);
       const entry = this.#entry(rule, endpoint, port, programs);
-      place.add(entry);
-      if (!entry.rest) continue;
-      if (endpoint.access !== undefined) {
-        place.allows.add(everyPath, { entry, methods: accessMethods[endpoint.access], parameters: [] });
-      }
-      for (const { allow } of endpoint.rules ?? []) {
-        const parameters = parametersOf(allow.query);
-        place.allows.add(allow.path, { entry, methods: methodsOf(allow.method), parameters });
-      }
-      for (const deny of endpoint.deny_rules ?? []) {
-        const parameters = parametersOf(deny.query);
-        place.deny(deny.path, { entry, methods: methodsOf(deny.method), parameters });
+      for (const place of this.#places(rule, endpoint.host, port, programs)) {
+        place.add(entry);
+        if (entry.rest) addRequests(place, entry, endpoint);
       }
     }
   }
@@ -104,25 +94,29 @@ class Building {
       protocol: "rest",
       allow_encoded_slash: request.path.includes("%2F"),
     };
-    const place = this.#place(rule, host, port);
     const entry = this.#entry(rule, endpoint, port, programs);
-    place.add(entry);
-    place.allows.add(request.path, { entry, methods: request.methods, parameters: [] }, true);
+    for (const place of this.#places(rule, host, port, programs)) {
+      place.add(entry);
+      place.allow(request.path, { entry, methods: request.methods, parameters: [] }, true);
+    }
   }
 
   close(): void {
-    for (const place of this.#places) place.close();
+    for (const site of this.#sites) site.close();
   }
 
-  #place(rule: RuleId, host: string | undefined, port: number): Place {
+  #places(
+    rule: RuleId,
+    host: string | undefined,
+    port: number,
+    programs: readonly string[] | undefined,
+  ): readonly Place[] {
     const ports =
-      host === undefined
-        ? this.addresses
-        : this.rules.at(pattern(rule, host), () => new Map<number, Place>());
-    const place = ports.get(port) ?? new Place();
-    ports.set(port, place);
-    this.#places.add(place);
-    return place;
+      host === undefined ? this.addresses : this.rules.at(pattern(rule, host), () => new Map<number, Site>());
+    const site = ports.get(port) ?? new Site();
+    ports.set(port, site);
+    this.#sites.add(site);
+    return site.placesOf(programs);
   }
 
   #entry(rule: RuleId, endpoint: Endpoint, port: number, programs: readonly string[] | undefined): Entry {
@@ -148,6 +142,20 @@ class Building {
       rank: ((binding === undefined ? 2 : 0) + (ranges === undefined ? 1 : 0)) * 2 ** 32 + this.#count++,
     };
   }
+}
+
+/** The rules of a rest endpoint. */
+function addRequests(place: Place, entry: Entry, endpoint: Endpoint): void {
+  const { access, rules = [], deny_rules: denies = [] } = endpoint;
+  if (access !== undefined) place.allow(everyPath, { entry, methods: accessMethods[access], parameters: [] });
+  for (const { allow } of rules)
+    place.allow(allow.path, {
+      entry,
+      methods: methodsOf(allow.method),
+      parameters: parametersOf(allow.query),
+    });
+  for (const deny of denies)
+    place.deny(deny.path, { entry, methods: methodsOf(deny.method), parameters: parametersOf(deny.query) });
 }
 
 function inspectionOf(endpoint: Endpoint, port: number): Inspection {

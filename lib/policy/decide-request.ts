@@ -52,13 +52,15 @@ function isBound(places: readonly Place[], asking: Asking): boolean {
 /** The endpoint of a deny rule that matches: of one that enforces, if any does. */
 function deniedBy(places: readonly Place[], asking: Asking, what: HttpRequest): Entry | undefined {
   const escaped = what.path?.includes("%2F") === true;
+  // Some servers take methods in any case.
+  const method = what.method?.toUpperCase();
   let found: Entry | undefined;
   for (const place of places) {
     if (place.everyDeny.length === 0) continue;
     for (const path of readings(what.path)) {
       const visit = ({ entry, methods, parameters }: RequestRule): void => {
-        if (found !== undefined && !comesBefore(entry, found)) return;
-        if (what.method !== undefined && !hasMethod(methods, what.method)) return;
+        if (found !== undefined && !deniesBefore(entry, found)) return;
+        if (method !== undefined && !hasMethod(methods, method)) return;
         if (path !== undefined && entry.selectsLower?.(path) === false) return;
         // One in audit forwards what it denies: only what is wholly its own.
         const meant = entry.audit
@@ -67,14 +69,14 @@ function deniedBy(places: readonly Place[], asking: Asking, what: HttpRequest): 
         if (meant && anyDenied(parameters, what.query)) found = entry;
       };
       if (path === undefined) place.everyDeny.forEach(visit);
-      else place.denies.visit(path, visit);
+      else place.denies?.visit(path, visit);
     }
     if (found?.audit === false) return found;
   }
   return found;
 }
 
-const comesBefore = (a: Entry, b: Entry): boolean =>
+const deniesBefore = (a: Entry, b: Entry): boolean =>
   a.audit === b.audit ? a.rank < b.rank : !a.audit && b.audit;
 
 /** A path as deny rules see it: in lower case, an encoded slash as text and as a slash. */
@@ -95,29 +97,29 @@ function allowedBy(
     if (found !== undefined && found.rank <= entry.rank) return;
     if (takes(entry, path, escaped) && applies(entry, asking)) found = entry;
   };
-  for (const place of places) {
+  for (const [index, place] of places.entries()) {
     place.plain.forEach(take);
     if (method !== undefined && path !== undefined) {
-      place.allows.visit(path, ({ entry, methods, parameters }) => {
+      place.allows?.visit(path, ({ entry, methods, parameters }) => {
         if (hasMethod(methods, method) && allAllowed(parameters, query)) take(entry);
       });
     }
-    if (found !== undefined) return found;
+    if (found !== undefined && places[index + 1]?.site !== place.site) return found;
   }
-  return undefined;
+  return found;
 }
 
 function auditedBy(places: readonly Place[], asking: Asking, { path }: HttpRequest): Entry | undefined {
   const escaped = path?.includes("%2F") === true;
-  for (const place of places) {
-    let found: Entry | undefined;
+  let found: Entry | undefined;
+  for (const [index, place] of places.entries()) {
     for (const entry of place.audited) {
       if (found !== undefined && found.rank <= entry.rank) continue;
       if (takes(entry, path, escaped) && applies(entry, asking)) found = entry;
     }
-    if (found !== undefined) return found;
+    if (found !== undefined && places[index + 1]?.site !== place.site) return found;
   }
-  return undefined;
+  return found;
 }
 
 /** Whether a path is an endpoint's at all. */

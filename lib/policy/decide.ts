@@ -3,7 +3,16 @@ import type { CompiledPolicy } from "./compile.ts";
 import { decideRequest } from "./decide-request.ts";
 import type { Allowed, Caller, Decision, Denied, Destination, HttpRequest } from "./decision.ts";
 import { allowFix, unblockFix } from "./fix.ts";
-import { applies, type Asking, type Entry, mayApply, type Place, reaches } from "./place.ts";
+import {
+  applies,
+  type Asking,
+  comesBefore,
+  type Entry,
+  mayApply,
+  type Place,
+  reaches,
+  type Site,
+} from "./place.ts";
 
 /** Served by the egress itself, so no rule names it; only blocks reach it. */
 export const inferenceHost = "inference.local";
@@ -27,9 +36,11 @@ export function decide(
   const blocked = blockOf(policy, where.host);
   if (blocked !== undefined) return blocked;
   const hosts = policy.rules.matching(where.host);
-  const places = placesAt(policy, hosts, where.port);
+  const sites = sitesAt(policy, hosts, where.port);
+  const places: Place[] = [];
+  for (const site of sites) site.collect(who.binary, places);
   const asking: Asking = { binary: who.binary, address: addressOf(policy, where) };
-  const connection = decideConnection(hosts, places, asking, where);
+  const connection = decideConnection(places, asking) ?? refusedConnection(hosts, sites, asking, where);
   if (what === undefined || connection.verdict === "deny" || connection.inspect !== "http") return connection;
   return decideRequest(places, connection.rule, asking, where, what);
 }
@@ -43,9 +54,8 @@ export function resolvable(policy: CompiledPolicy, host: string): Denied | undef
 
 /** Whether the answer depends on the program, so that the socket's owner must be asked. */
 export function dependsOnProgram(policy: CompiledPolicy, where: Destination): boolean {
-  return placesAt(policy, policy.rules.matching(where.host), where.port).some((place) =>
-    place.entries.some((entry) => entry.programs !== undefined),
-  );
+  const sites = sitesAt(policy, policy.rules.matching(where.host), where.port);
+  return sites.some((site) => site.dependsOnProgram);
 }
 
 /** The emergency stop alone: also for what the egress dials for itself (`inference.local`'s providers). */
@@ -64,20 +74,20 @@ export function blockOf(policy: CompiledPolicy, host: string): Denied | undefine
   return { verdict: "deny", layer: "block", reason, fix: unblockFix(pattern, pattern) };
 }
 
-/** The places of this host and port, the most specific pattern first; last, what is for addresses alone. */
-function placesAt(
+/** What holds at this host and port, the most specific pattern first; last, what is for addresses alone. */
+function sitesAt(
   { addresses }: CompiledPolicy,
-  hosts: readonly ReadonlyMap<number, Place>[],
+  hosts: readonly ReadonlyMap<number, Site>[],
   port: number,
-): readonly Place[] {
-  const places: Place[] = [];
+): readonly Site[] {
+  const sites: Site[] = [];
   for (const ports of hosts) {
-    const place = ports.get(port);
-    if (place !== undefined) places.push(place);
+    const site = ports.get(port);
+    if (site !== undefined) sites.push(site);
   }
   const unnamed = addresses.get(port);
-  if (unnamed !== undefined) places.push(unnamed);
-  return places;
+  if (unnamed !== undefined) sites.push(unnamed);
+  return sites;
 }
 
 function addressOf({ addresses }: CompiledPolicy, { host, port }: Destination): Asking["address"] {
@@ -86,40 +96,36 @@ function addressOf({ addresses }: CompiledPolicy, { host, port }: Destination): 
   return address && unmapped(address);
 }
 
-function decideConnection(
-  hosts: readonly ReadonlyMap<number, Place>[],
-  places: readonly Place[],
-  asking: Asking,
-  where: Destination,
-): Allowed | Denied {
+/** `undefined`: nothing allows it. */
+function decideConnection(places: readonly Place[], asking: Asking): Allowed | undefined {
   let chosen: Entry | undefined;
-  let mismatch: Entry | undefined;
+  let site: Site | undefined;
   let [http, bound] = [false, false];
   for (const place of places) {
-    for (const entry of place.entries) {
-      if (applies(entry, asking)) {
-        // The entries are in order: no later one of this place asks more.
-        http ||= entry.inspect === "http";
-        chosen ??= entry;
-        break;
-      }
-      if (reaches(entry, asking)) mismatch ??= entry;
+    const entry = firstOf(place, asking);
+    if (entry !== undefined) {
+      http ||= entry.inspect === "http";
+      if (chosen === undefined || (place.site === site && comesBefore(entry, chosen)))
+        [chosen, site] = [entry, place.site];
     }
     // What is denied to a program is denied to one that could not be told.
-    if (asking.binary === undefined) for (const entry of place.denying) http ||= mayApply(entry, asking);
-    for (const entry of place.bound) bound ||= mayApply(entry, asking);
+    if (asking.binary === undefined) for (const denying of place.denying) http ||= mayApply(denying, asking);
+    for (const binding of place.bound) bound ||= mayApply(binding, asking);
   }
-  if (chosen !== undefined) {
-    return {
-      verdict: "allow",
-      rule: chosen.rule,
-      inspect: http ? "http" : chosen.inspect,
-      within: http ? withinAll(places) : chosen.within,
-      bound: (http && bound) || undefined,
-    };
-  }
-  if (mismatch !== undefined) return wrongProgram(mismatch, asking.binary, where);
-  return hosts.length === 0 ? unknownHost(where) : wrongPort(hosts, where);
+  if (chosen === undefined) return undefined;
+  return {
+    verdict: "allow",
+    rule: chosen.rule,
+    inspect: http ? "http" : chosen.inspect,
+    within: http ? withinAll(places) : chosen.within,
+    bound: (http && bound) || undefined,
+  };
+}
+
+/** The endpoint that applies and asks most of the wire: they are in that order. */
+function firstOf(place: Place, asking: Asking): Entry | undefined {
+  for (const entry of place.entries) if (applies(entry, asking)) return entry;
+  return undefined;
 }
 
 /** Before a request is known, the addresses of all that could allow it; `undefined` where one of them has none. */
@@ -131,6 +137,18 @@ function withinAll(places: readonly Place[]): readonly Cidr[] | undefined {
     : undefined;
 }
 
+function refusedConnection(
+  hosts: readonly ReadonlyMap<number, Site>[],
+  sites: readonly Site[],
+  asking: Asking,
+  where: Destination,
+): Denied {
+  for (const site of sites)
+    for (const entry of site.entries())
+      if (reaches(entry, asking)) return wrongProgram(entry, asking.binary, where);
+  return hosts.length === 0 ? unknownHost(where) : wrongPort(hosts, where);
+}
+
 function unknownHost(where: Destination): Denied {
   return {
     verdict: "deny",
@@ -140,12 +158,13 @@ function unknownHost(where: Destination): Denied {
   };
 }
 
-function wrongPort(hosts: readonly ReadonlyMap<number, Place>[], where: Destination): Denied {
-  const ports = [...new Set(hosts.flatMap((places) => [...places.keys()]))].sort((a, b) => a - b);
+function wrongPort(hosts: readonly ReadonlyMap<number, Site>[], where: Destination): Denied {
+  const [first] = hosts.flatMap((sites) => [...sites.values()].flatMap((site) => [...site.entries()]));
+  const ports = [...new Set(hosts.flatMap((sites) => [...sites.keys()]))].sort((a, b) => a - b);
   const shown = ports.length > 8 ? `${ports.slice(0, 8).join(", ")}, …` : ports.join(", ");
   return {
     verdict: "deny",
-    rule: [...(hosts[0]?.values() ?? [])][0]?.entries[0]?.rule,
+    rule: first?.rule,
     layer: "network",
     reason: `${where.host} is allowed on port ${shown}, not ${where.port}`,
     fix: allowFix(where, undefined),

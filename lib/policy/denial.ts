@@ -7,11 +7,14 @@ export interface DenialBody {
   readonly layer: string;
   readonly detail: string;
   readonly rule_missing: {
-    readonly type: "allow";
+    /** `rest_allow`: of a request, which `method` and `path` then name. */
+    readonly type: "allow" | "rest_allow";
     readonly layer: string;
     readonly host: string;
     readonly port: number;
     readonly binary: string | null;
+    readonly method?: string;
+    readonly path?: string;
   } | null;
   readonly next_steps: readonly string[];
 }
@@ -23,16 +26,17 @@ export function denialBody(denied: Denied, where: Destination, who: Caller = {})
     rule: denied.rule ?? null,
     layer: denied.layer,
     detail: `${where.host}:${where.port}: ${denied.reason}`,
-    rule_missing:
-      missing === undefined
-        ? null
-        : {
-            type: "allow",
-            layer: denied.layer,
-            host: missing.host,
-            port: missing.port,
-            binary: missing.binary ?? who.binary ?? null,
-          },
+    rule_missing: missing === undefined ? null : missingRule(missing, denied.layer, who),
     next_steps: [denied.fix.text],
   };
+}
+
+function missingRule(
+  { host, port, binary, method, path }: NonNullable<Denied["fix"]["allow"]>,
+  layer: string,
+  who: Caller,
+): DenialBody["rule_missing"] {
+  const where = { layer, host, port, binary: binary ?? who.binary ?? null };
+  if (method === undefined || path === undefined) return { type: "allow", ...where };
+  return { type: "rest_allow", ...where, method, path };
 }

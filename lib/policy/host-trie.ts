@@ -2,11 +2,11 @@ import { type Glob, glob } from "./glob.ts";
 import type { HostPattern } from "./host-pattern.ts";
 
 interface Node<T> {
-  readonly children: Map<string, Node<T>>;
+  children?: Map<string, Node<T>>;
   /** The name that ends here. */
   exact?: T;
   /** Patterns of one label more, `*` last. */
-  readonly labels: { readonly text: string; readonly matches: Glob; readonly value: T }[];
+  labels?: { readonly text: string; readonly matches: Glob; readonly value: T }[];
   /** `**`: one or more labels more. */
   deep?: T;
 }
@@ -16,7 +16,7 @@ interface Node<T> {
  * Names are stored from the right: com, example, api.
  */
 export class HostTrie<T> {
-  readonly #root: Node<T> = node();
+  readonly #root: Node<T> = {};
   /** Addresses are no names: kept apart, so that no pattern can match one. */
   readonly #addresses = new Map<string, T>();
 
@@ -33,7 +33,7 @@ export class HostTrie<T> {
       case "deep":
         return (this.#grow(pattern.suffix).deep ??= make());
       case "label": {
-        const { labels } = this.#grow(pattern.suffix);
+        const labels = (this.#grow(pattern.suffix).labels ??= []);
         const known = labels.find((label) => label.text === pattern.first);
         if (known !== undefined) return known.value;
         const entry = { text: pattern.first, matches: glob(pattern.first, "."), value: make() };
@@ -58,10 +58,12 @@ export class HostTrie<T> {
       // Pushed from the widest to the narrowest, and turned round at the end.
       if (at.deep !== undefined) found.push(at.deep);
       if (start === 0) {
-        for (const candidate of at.labels.toReversed())
-          if (candidate.matches(label)) found.push(candidate.value);
+        for (let index = (at.labels?.length ?? 0) - 1; index >= 0; index--) {
+          const candidate = at.labels?.[index];
+          if (candidate?.matches(label) === true) found.push(candidate.value);
+        }
       }
-      at = at.children.get(label);
+      at = at.children?.get(label);
       if (start === 0) {
         if (at?.exact !== undefined) found.push(at.exact);
         break;
@@ -74,14 +76,11 @@ export class HostTrie<T> {
   #grow(name: string): Node<T> {
     let at = this.#root;
     for (const label of name.split(".").reverse()) {
+      at.children ??= new Map();
       let next = at.children.get(label);
-      if (next === undefined) at.children.set(label, (next = node()));
+      if (next === undefined) at.children.set(label, (next = {}));
       at = next;
     }
     return at;
   }
-}
-
-function node<T>(): Node<T> {
-  return { children: new Map(), labels: [] };
 }

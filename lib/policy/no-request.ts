@@ -79,7 +79,7 @@ function nearestOf(places: readonly Place[], asking: Asking, what: HttpRequest):
   };
   for (const place of places) {
     for (const entry of place.plain) see(entry, "any", []);
-    place.allows.visit(path, ({ entry, methods, parameters }) => see(entry, methods, parameters));
+    place.allows?.visit(path, ({ entry, methods, parameters }) => see(entry, methods, parameters));
   }
   return slash ?? query ?? (other && { by: "method", ...other });
 }

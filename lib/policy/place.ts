@@ -1,6 +1,6 @@
 import { type Cidr, contains, type IpAddress } from "./address.ts";
 import type { CredentialBinding, Inspection, RuleId } from "./decision.ts";
-import type { Glob } from "./glob.ts";
+import { type Glob, hasStar } from "./glob.ts";
 import type { Methods } from "./http-method.ts";
 import { PathTrie } from "./path-trie.ts";
 import type { Parameter } from "./query-match.ts";
@@ -64,22 +64,27 @@ export function reaches({ unnamed, within }: Entry, { address }: Asking): boolea
   return false;
 }
 
-/** What holds at one host pattern and one port. */
+/** The endpoints at one host pattern and one port, of rules for every program or for one. */
 export class Place {
+  readonly site: Site;
   /** Those that ask most of the wire first. */
   readonly entries: Entry[] = [];
   /** Those without rules on requests: they allow every one. */
   readonly plain: Entry[] = [];
   readonly audited: Entry[] = [];
   readonly bound: Entry[] = [];
-  readonly denying = new Set<Entry>();
-  readonly allows = new PathTrie<RequestRule>();
+  readonly denying: Entry[] = [];
+  allows: PathTrie<RequestRule> | undefined;
   /** By patterns in lower case. */
-  readonly denies = new PathTrie<RequestRule>();
+  denies: PathTrie<RequestRule> | undefined;
   /** The same, for a request whose path is not known. */
   readonly everyDeny: RequestRule[] = [];
   /** Where all entries have addresses: all of these. */
   within: readonly Cidr[] | undefined;
+
+  constructor(site: Site) {
+    this.site = site;
+  }
 
   add(entry: Entry): void {
     this.entries.push(entry);
@@ -88,18 +93,74 @@ export class Place {
     if (entry.credential !== undefined) this.bound.push(entry);
   }
 
+  /** `literal`: a star in the path is a star. */
+  allow(pattern: string, rule: RequestRule, literal = false): void {
+    (this.allows ??= new PathTrie()).add(pattern, rule, literal);
+  }
+
   deny(pattern: string, rule: RequestRule): void {
-    this.denying.add(rule.entry);
-    this.denies.add(pattern.toLowerCase(), rule);
+    if (this.denying.at(-1) !== rule.entry) this.denying.push(rule.entry);
+    (this.denies ??= new PathTrie()).add(pattern.toLowerCase(), rule);
     this.everyDeny.push(rule);
   }
 
   /** Once all are there. */
   close(): void {
-    this.entries.sort((a, b) => strictness[a.inspect] - strictness[b.inspect] || a.rank - b.rank);
+    this.entries.sort((a, b) => (comesBefore(a, b) ? -1 : 1));
     if (this.entries.every(({ within }) => within !== undefined))
       this.within = this.entries.flatMap(({ within }) => within ?? []);
   }
 }
+
+/** What holds at one host pattern and one port. Rules for single programs are kept apart, so that others cost nothing. */
+export class Site {
+  /** Of rules without `binaries`, or with globs. */
+  readonly any = new Place(this);
+  #single: Map<string, Place> | undefined;
+
+  /** Where an endpoint of a rule for these programs goes. */
+  placesOf(programs: readonly string[] | undefined): readonly Place[] {
+    if (programs === undefined || programs.some(hasStar)) return [this.any];
+    return [...new Set(programs)].map((program) => this.#of(program));
+  }
+
+  /** Adds those that could be for a program; for one that is not known, all. */
+  collect(binary: string | undefined, into: Place[]): void {
+    if (this.any.entries.length > 0) into.push(this.any);
+    if (this.#single === undefined) return;
+    if (binary === undefined) {
+      into.push(...this.#single.values());
+      return;
+    }
+    const place = this.#single.get(binary);
+    if (place !== undefined) into.push(place);
+  }
+
+  /** Every endpoint, for the reason of a denial. */
+  *entries(): Iterable<Entry> {
+    yield* this.any.entries;
+    for (const place of this.#single?.values() ?? []) yield* place.entries;
+  }
+
+  get dependsOnProgram(): boolean {
+    return this.#single !== undefined || this.any.entries.some(({ programs }) => programs !== undefined);
+  }
+
+  close(): void {
+    this.any.close();
+    for (const place of this.#single?.values() ?? []) place.close();
+  }
+
+  #of(program: string): Place {
+    this.#single ??= new Map();
+    const place = this.#single.get(program) ?? new Place(this);
+    this.#single.set(program, place);
+    return place;
+  }
+}
+
+/** Whether an endpoint asks more of the wire than another at the same place, or as much and comes first. */
+export const comesBefore = (a: Entry, b: Entry): boolean =>
+  a.inspect === b.inspect ? a.rank < b.rank : strictness[a.inspect] < strictness[b.inspect];
 
 const strictness: Readonly<Record<Inspection, number>> = { http: 0, tls: 1, sniff: 2, opaque: 3 };

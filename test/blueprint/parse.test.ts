@@ -34,12 +34,18 @@ test("says out loud what is best effort", () => {
   const { warnings } = parseBlueprint(
     `${header}agents:
   a: { kit: openclaw, walls: { files: best_effort } }
-  b: { kit: openclaw, policy: { version: 1, landlock: { compatibility: best_effort } } }\n`,
+  b: { kit: openclaw, policy: { version: 1, landlock: { compatibility: best_effort } } }
+  c:
+    kit: openclaw
+    policy:
+      version: 1
+      network_policies: { x: { endpoints: [{ host: x.example, port: 443, protocol: rest, access: full, enforcement: audit }] } }\n`,
     sources,
   );
   expect(warnings).toEqual([
     "agent a: the files wall is best effort, so the agent also starts without it",
     "agent b: its policy asks for Landlock as best effort; it is required all the same (walls.files)",
+    "agent c: rule x.endpoints[0].enforcement: audit forwards what its rules refuse, and only reports it",
   ]);
 });
 

@@ -135,6 +135,20 @@ test("says which hosts anything can be sent to", () => {
   expect(warnings).toContain("agent worker: anything can be sent to api.telegram.org, db.corp.example:5432");
 });
 
+test("a host whose requests are decided by rules is not one that anything can be sent to", () => {
+  const app = new Environment("dev", { target });
+  const rest = { host: "rest.example.com", port: 443, protocol: "rest" } as const;
+  const endpoints = [
+    { ...rest, access: "read-only" as const },
+    { ...rest, host: "full.example.com", access: "full" as const },
+    { port: 8443, allowed_ips: ["198.51.100.0/24"] },
+  ];
+  const policy = { version: 1 as const, network_policies: { r: { endpoints } } };
+  new AgentSandbox(app, "a", { agent: Command.of("true"), policy });
+  const { warnings } = synthesizeHost(app, { catalogue });
+  expect(warnings).toContain("agent a: anything can be sent to 198.51.100.0/24:8443, full.example.com");
+});
+
 const mixed = { readOnly: ["/sandbox/.openclaw"], readWrite: ["/sandbox"] };
 const refused: readonly [string, Partial<ConstructorParameters<typeof AgentSandbox>[2]>, string, string][] = [
   [
@@ -142,6 +156,12 @@ const refused: readonly [string, Partial<ConstructorParameters<typeof AgentSandb
     { isolation: Isolation.gvisor(), walls: { files: "best_effort" } },
     "isolation gvisor",
     "Isolation.kernel()",
+  ],
+  [
+    "another user",
+    { policy: { version: 1, process: { run_as_user: "1000" } } },
+    "not enforced yet: run_as 1000:sandbox",
+    "write sandbox",
   ],
   ["Kata", { isolation: Isolation.kata() }, "isolation kata", "Isolation.kernel()"],
   ["nothing that persists", { persist: [] }, "persist is empty", "persist: [/sandbox]"],

@@ -1,0 +1,184 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { expectError, listing, place } from "./missing-run.ts";
+
+const good = `version: 1
+network_policies:
+  github:
+    endpoints:
+      - host: api.github.com
+        port: 443
+        protocol: rest
+        access: read-only
+        deny_rules: [{ method: "*", path: /user/** }]
+    binaries: [{ path: /usr/bin/gh }]
+`;
+const bad = good.replace("access: read-only", "access: write").replace("port: 443", "prot: 443");
+
+/** A folder with two policies, where no daemon is ever asked. */
+function policies() {
+  const at = place();
+  at.write("good.yaml", good);
+  at.write("bad.yaml", bad);
+  return { ...at, policy: (...args: string[]) => at.nacre(["policy", ...args]) };
+}
+
+test("lint says what is wrong, where, and the fix, and exits with 1 only then", () => {
+  const { policy, state } = policies();
+  expect(policy("lint", "good.yaml")).toMatchObject({ code: 0, out: "" });
+  const ran = policy("lint", "good.yaml", "bad.yaml");
+  expect(ran.code).toBe(1);
+  expect(ran.out.trim().split("\n").sort()).toEqual([
+    "bad.yaml:6:9: error: network_policies.github.endpoints[0].prot: unknown field (fix: write port)",
+    'bad.yaml:8:17: error: network_policies.github.endpoints[0].access: must be read-only, read-write or full, is "write" (fix: write read-only, read-write or full)',
+  ]);
+  const json = JSON.parse(policy("lint", "--json", "bad.yaml").out) as object;
+  expect(json).toMatchObject({ valid: false, warnings: [] });
+  expect(json).toHaveProperty("errors[0].fix");
+  expect(JSON.parse(policy("lint", "--json", "good.yaml").out)).toEqual({
+    valid: true,
+    errors: [],
+    warnings: [],
+  });
+  expectError(policy("lint", "none.yaml"), {
+    code: 1,
+    subject: /none\.yaml/,
+    reason: /cannot be read/,
+    fix: /a file that is there/,
+  });
+  expect(listing(state)).toEqual([]);
+});
+
+test("format writes one order and keeps comments; what it wrote it leaves alone", () => {
+  const { policy, write, project } = policies();
+  write(
+    "f.yaml",
+    `# head\nversion: 1\nnetwork_policies:\n  # b's\n  b: { endpoints: [{ port: 443, host: B.example.COM }] }\n  a:\n    endpoints:\n      - host: a.example.com # here\n        ports: [8443, 443]\n`,
+  );
+  const text = `# head
+version: 1
+network_policies:
+  a:
+    endpoints:
+      - host: a.example.com # here
+        ports: [ 443, 8443 ]
+        enforcement: enforce
+  # b's
+  b: { endpoints: [ { host: b.example.com, port: 443, enforcement: enforce } ] }
+`;
+  expect(policy("format", "f.yaml")).toMatchObject({ code: 0, out: text });
+  expect(policy("format", "--write", "f.yaml").err).toContain("f.yaml is formatted");
+  expect(readFileSync(join(project, "f.yaml"), "utf8")).toBe(text);
+  expect(policy("format", "--write", "f.yaml").err).toContain("was formatted already");
+  expect(policy("format", "bad.yaml")).toMatchObject({ code: 1, out: "" });
+});
+
+test("decide answers each request on a line of its own, and names the line that is none", () => {
+  const { policy, write } = policies();
+  const asked = (method: string, path: string) =>
+    JSON.stringify({ host: "API.github.com", port: 443, binary: "/usr/bin/gh", method, path, query: "" });
+  write(
+    "r.jsonl",
+    `${asked("GET", "/repos//a")}\n\n${asked("post", "/a")}\n${asked("GET", "/x/../USER/a")}\n`,
+  );
+  const ran = policy("decide", "--policy", "good.yaml", "--requests", "r.jsonl");
+  expect(ran.code).toBe(0);
+  expect(
+    ran.out
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as object),
+  ).toEqual([
+    { decision: "allow", rule: "github", layer: null, reason: "rule github allows it" },
+    {
+      decision: "deny",
+      rule: "github",
+      layer: "http",
+      reason: "rule github allows GET, HEAD, OPTIONS here, not POST",
+    },
+    {
+      decision: "deny",
+      rule: "github",
+      layer: "http",
+      reason: "rule github denies GET /USER/a of api.github.com",
+    },
+  ]);
+  for (const [line, reason] of [
+    ["{", /is not JSON/],
+    ['{"host":"a.example","port":443,"sha":1}', /sha/],
+    ['{"host":"a b","port":443}', /host: neither/],
+    ['{"host":"a.example","port":"443"}', /port/],
+    ['{"host":"a.example","port":443,"query":[1]}', /query/],
+  ] as const) {
+    write("r.jsonl", `${asked("GET", "/a")}\n${line}\n`);
+    const failed = policy("decide", "--policy", "good.yaml", "--requests", "r.jsonl");
+    expectError(failed, { code: 1, subject: /r\.jsonl:2/, reason, fix: /one JSON object a line/ });
+    expect(failed.out.trim().split("\n")).toHaveLength(1);
+  }
+});
+
+test("why names the rule, the reason and the smallest change", () => {
+  const { policy } = policies();
+  const of = (...args: string[]) =>
+    policy("why", ...args, "--policy", "good.yaml", "--binary", "/usr/bin/gh");
+  const text = of("api.github.com/repos/a?x=1", "--method", "POST").out;
+  expect(text).toContain("deny: rule github allows GET, HEAD, OPTIONS here, not POST");
+  expect(text).toContain("rule: github  layer: http");
+  expect(text).toContain("fix: allow POST /repos/a of api.github.com on port 443 for /usr/bin/gh");
+  expect(JSON.parse(of("api.github.com/user/keys", "--json").out)).toMatchObject({
+    decision: "deny",
+    rule: "github",
+    layer: "http",
+    allow: null,
+  });
+  expect(of("api.github.com/").out).toMatch(/^allow: rule github allows it/);
+  expect(of("api.github.com").out).toMatch(/^allow: .*each request is decided for itself/);
+  expect(of("api.github.com:22").out).toContain("is allowed on port 443, not 22");
+  expectError(policy("why", "api.github.com"), {
+    code: 2,
+    subject: /why/,
+    reason: /--sandbox or --policy/,
+    fix: /--policy FILE/,
+  });
+  expectError(of("http://api.github.com/"), { code: 2, subject: /http/, reason: /no host/, fix: /HOST/ });
+  expectError(of("a.example", "--method", "FETCH"), {
+    code: 2,
+    subject: /FETCH/,
+    reason: /is not a method/,
+    fix: /GET/,
+  });
+});
+
+test("canonical, match and address answer piece by piece, in the order asked", () => {
+  const { policy } = policies();
+  const json = (...args: string[]): unknown => JSON.parse(policy(...args, "--json").out);
+  expect(json("canonical", "/a/../b", "/..", "/a%2Fb")).toEqual([
+    { input: "/a/../b", path: "/b" },
+    { input: "/..", error: expect.stringContaining("above the root") },
+    { input: "/a%2Fb", error: expect.stringContaining("%2F") },
+  ]);
+  expect(json("canonical", "--encoded-slash", "/a%2fb")).toEqual([{ input: "/a%2fb", path: "/a%2Fb" }]);
+  expect(json("match", "*.example.com", "A.example.com", "example.com", "no host")).toEqual([
+    { host: "A.example.com", matches: true },
+    { host: "example.com", matches: false },
+    { host: "no host", matches: false },
+  ]);
+  expect(json("address", "8.8.8.8", "10.0.0.1", "010.0.0.1")).toEqual([
+    { address: "8.8.8.8", class: "public", allowed: true },
+    { address: "10.0.0.1", class: "private", allowed: false },
+    { address: "010.0.0.1", class: null, allowed: false },
+  ]);
+  expectError(policy("match", "*.com", "a.com"), {
+    code: 2,
+    subject: /\*\.com/,
+    reason: /top-level/,
+    fix: /two labels/,
+  });
+});
+
+test("every command of it shows an example", () => {
+  const { policy } = policies();
+  for (const name of ["", "lint", "format", "decide", "why", "canonical", "match", "address"])
+    expect(policy(...(name === "" ? [] : [name]), "--help").out).toContain("$ ");
+});
