@@ -28,7 +28,7 @@ export function policyGet(): Command {
       const version = options.rev === undefined ? undefined : revisionOf(options.rev);
       if (version !== undefined && options.full === true) throw onlyNow();
       const { connect } = await import("./daemon.ts");
-      const { revisionText, wantedText } = await import("./policy-shown.ts");
+      const { revisionText, wantedText } = await import("./policy-yaml.ts");
       const daemon = await connect();
       if (version !== undefined) {
         const found = await daemon.call("policy.revision", { id, version });

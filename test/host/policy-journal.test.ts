@@ -64,6 +64,7 @@ test("what the egress refuses is taken back, also what lies on disk", async () =
   const { journal, answer, states, base, onDisk } = journalIn(temporaryFolder());
   await journal.begin();
   answer(0);
+  expect(await states()).toEqual(["Loaded"]);
   await journal.change(set("a"), 1000);
   answer(1);
   await journal.change(set("b"), 1000);

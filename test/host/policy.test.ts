@@ -130,6 +130,43 @@ describe("a policy that is set", () => {
   });
 });
 
+test("rules on requests are set, kept and printed as any other; the decision is asked of what is in force", async () => {
+  const { host, wanted } = await stage(users[0]);
+  const text = `version: 1
+network_policies:
+  issues:
+    endpoints:
+      - host: api.example.com
+        port: 443
+        protocol: rest
+        rules: [{ allow: { method: get, path: /repos/*/issues } }]
+        deny_rules: [{ method: GET, path: /repos/secret/issues }]
+`;
+  const set = await nacre(host, ["policy", "set", id, "--policy", "-", "--wait"], text);
+  expect(set).toMatchObject({ code: 0, out: "+ rule issues\n" });
+  expect((await wanted()).network["issues"]?.endpoints[0]).toMatchObject({
+    rules: [{ allow: { method: "GET", path: "/repos/*/issues" } }],
+  });
+  const printed = (await nacre(host, ["policy", "get", id])).out;
+  const again = await nacre(host, ["policy", "set", id, "--policy", "-", "--json"], printed);
+  expect(JSON.parse(again.out)).toMatchObject({ revision: 1 });
+  const why = async (path: string) =>
+    JSON.parse(
+      (await nacre(host, ["policy", "why", `api.example.com${path}`, "--sandbox", id, "--json"])).out,
+    );
+  expect(await why("/repos/open/issues")).toMatchObject({ decision: "allow", rule: "issues" });
+  expect(await why("/repos/secret/issues")).toMatchObject({ decision: "deny" });
+  await host.call("allow", {
+    id,
+    what: { host: "api.example.com", port: 443, method: "POST", path: "/one" },
+  });
+  expect(await why("/one")).toMatchObject({ decision: "deny" });
+  const post = ["policy", "why", "api.example.com/one", "--method", "POST", "--sandbox", id, "--json"];
+  expect(JSON.parse((await nacre(host, post)).out)).toMatchObject({ decision: "allow" });
+  await host.call("block", { id, what: { all: true } });
+  expect(await why("/repos/open/issues")).toMatchObject({ decision: "deny", layer: "block" });
+});
+
 describe("up over a policy that was set", () => {
   const [user] = users;
 
@@ -143,7 +180,8 @@ describe("up over a policy that was set", () => {
     expect(await reach(b)).toBe(hello);
     expect(Object.keys((await wanted()).network)).toEqual(["b", "c"]);
     // The engine's record stays the blueprint's: what is live is no difference.
-    expect(await host.call("sandbox.read", { id })).toMatchObject({ spec: { network }, live: shown });
+    const read = await host.call("sandbox.read", { id });
+    expect([read?.spec.network, read?.live]).toEqual([network, shown]);
     expect((await host.call("status", { id }))[0]).toMatchObject({
       problems: [],
       live: { added: ["b"], changed: [], removed: [], by: "set" },
