@@ -63,9 +63,7 @@ function decisionGroup(library: Library, name: string, group: any): Result[] {
 /** The rules of presets that ship, together. */
 function presets(names: readonly string[]): object {
   const rules = names.flatMap((name) => {
-    const { network_policies } = parse(
-      readFileSync(`${folder}/../../policies/presets/${name}.yaml`, "utf8"),
-    );
+    const { network_policies } = parse(readFileSync(`${folder}/../../policies/presets/${name}.yaml`, "utf8"));
     return Object.entries(network_policies).map(([id, rule]: [string, any]) => [
       id,
       { ...rule, endpoints: rule.endpoints.map(({ reason: _reason, ...endpoint }: any) => endpoint) },
