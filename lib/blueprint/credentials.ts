@@ -101,6 +101,8 @@ export interface BoundRules {
 
 export interface ResolvedCredential {
   readonly as?: string;
+  /** Hosts whose endpoints are bound to it where they name none; empty where only endpoints name it. */
+  readonly for: readonly string[];
   readonly in?: CredentialPosition;
 }
 
@@ -144,6 +146,8 @@ function bind(
   const byProvider = Map.groupBy(endpointPorts(endpoint), (port) =>
     providerFor(host, port, credentials, subject),
   );
+  // Most endpoints are for no credential: they stay as they were written.
+  if (byProvider.size === 1 && byProvider.has(undefined)) return [endpoint];
   return [...byProvider].map(([provider, ports]) => {
     if (provider === undefined) return normalEndpoint({ ...endpoint, port: undefined, ports });
     if (endpoint.protocol === "tcp" || endpoint.tls === "skip")
@@ -179,6 +183,7 @@ function providerFor(
 function resolved(spec: CredentialSpec | undefined): ResolvedCredential {
   return {
     ...(spec?.as === undefined ? {} : { as: spec.as }),
+    for: spec?.for ?? [],
     ...(spec?.in === undefined ? {} : { in: spec.in }),
   };
 }

@@ -32,8 +32,8 @@ Examples:
     .action(async (options: DecideOptions) => {
       const { compiledFrom, textOf } = await import("./policy-text.ts");
       const { decideOn, reasonOf } = await import("./policy-request.ts");
-      const policy = compiledFrom(options.policy);
-      const lines = textOf(options.requests).split("\n");
+      const policy = await compiledFrom(options.policy);
+      const lines = (await textOf(options.requests, 64 * 1024 * 1024)).split("\n");
       for (const [index, line] of lines.entries()) {
         if (line.trim() === "") continue;
         const request = await readRequest(line, `${options.requests}:${index + 1}`);

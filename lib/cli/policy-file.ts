@@ -1,12 +1,18 @@
-import { createReadStream } from "node:fs";
-import { filesOf, mergeRules, readPolicy, type PolicyDocument } from "../blueprint/index.ts";
+import {
+  bindCredentials,
+  filesOf,
+  mergeRules,
+  readPolicy,
+  type PolicyDocument,
+  type PresetDocument,
+} from "../blueprint/index.ts";
 import { NacreError } from "../error.ts";
 import type { BodyOf } from "../host/api.ts";
 import { loadCatalogue } from "../pulumi/catalogue.ts";
 import { ownFiles } from "../synth/host.ts";
+import { textOf } from "./policy-text.ts";
 
-/** No policy that people write is larger. */
-const largest = 1024 * 1024;
+type PresetCredentials = PresetDocument["credentials"];
 
 export interface PolicySources {
   /** `-`: the standard input. */
@@ -42,34 +48,13 @@ export async function policyFrom({
       hint: `give the rule in ${conflict.other} another name`,
     });
   const { filesystem_policy: files, landlock } = policy;
+  // As `up` would: what a preset says of its credentials. What the blueprint says, the daemon adds.
+  const credentials = Object.assign({}, ...chosen.map((preset) => preset.credentials)) as PresetCredentials;
   return {
-    network: rules,
+    network: bindCredentials(rules, credentials, "policy").network,
     ...(files === undefined ? {} : { files: ownFiles(filesOf(files)) }),
     filesRequired: landlock?.compatibility === "hard_requirement",
   };
-}
-
-/** Strict UTF-8: a policy that two readers may read as two is none. */
-async function textOf(file: string): Promise<string> {
-  const fail = (message: string, hint: string): NacreError =>
-    new NacreError({ code: "file_unreadable", subject: file, message, hint });
-  const pieces: Buffer[] = [];
-  let size = 0;
-  try {
-    const source = file === "-" ? process.stdin : createReadStream(file, { end: largest });
-    for await (const piece of source as AsyncIterable<Buffer>) {
-      pieces.push(piece);
-      if ((size += piece.length) > largest) break;
-    }
-  } catch (error) {
-    throw fail(`cannot be read: ${error instanceof Error ? error.message : String(error)}`, "check the path");
-  }
-  if (size > largest) throw fail("is larger than 1 MiB", "name fewer hosts, or use patterns");
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(pieces));
-  } catch {
-    throw fail("is not UTF-8", "save it as UTF-8");
-  }
 }
 
 /** A host maps one user, which is called sandbox inside. */

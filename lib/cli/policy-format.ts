@@ -29,7 +29,7 @@ export function policyFormat(): Command {
           message: "stdin cannot be written",
           hint: "name a file, or leave --write out",
         });
-      const before = textOf(file);
+      const before = await textOf(file);
       const text = formatPolicy(before, file);
       const changed = text !== before;
       if (options.write === true && changed) {

@@ -17,7 +17,7 @@ export function policyLint(): Command {
     .action(async (files: readonly string[], options: { readonly json?: boolean }) => {
       const { examinePolicy } = await import("../blueprint/index.ts");
       const { textOf } = await import("./policy-text.ts");
-      const examined = files.map((file) => examinePolicy(textOf(file), file));
+      const examined = await Promise.all(files.map(async (file) => examinePolicy(await textOf(file), file)));
       const errors = examined.flatMap((one) => one.errors);
       const warnings = examined.flatMap((one) => one.warnings);
       const valid = errors.length === 0;

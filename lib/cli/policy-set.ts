@@ -26,10 +26,16 @@ export function policySet(): Command {
     .action(async (name: string, options: SetOptions) => {
       const { policyFrom } = await import("./policy-file.ts");
       const body = { id: sandboxId(contextOf(options), name), ...(await policyFrom(sourcesOf(options))) };
+      const { handedOver } = await import("../host/handed-over.ts");
+      const { readOperator } = await import("../host/operator.ts");
+      const { operatorFile } = await import("../host/paths.ts");
+      const { secretNames } = await import("../host/secret-use.ts");
+      const names = secretNames({ network: body.network, inference: null });
+      const values = await handedOver(names, () => readOperator(operatorFile()));
       const wait = await waitFor(options);
       const { connect } = await import("./daemon.ts");
       const { tellChange } = await import("./policy-change.ts");
-      const changed = await (await connect()).call("policy.set", { ...body, ...wait });
+      const changed = await (await connect()).call("policy.set", { ...body, values, ...wait });
       tellChange(body.id, changed, options.json === true);
     });
 }

@@ -78,7 +78,9 @@ export function configureOf({ spec, overrides, operator, secrets, trust, ports }
     grants: [...operator.grants],
     pool: { prefix: pool.prefix },
     inference: spec.inference,
-    credentials: spec.credentials,
+    credentials: Object.fromEntries(
+      Object.entries(spec.credentials).map(([name, { for: _hosts, ...credential }]) => [name, credential]),
+    ),
     secrets: secrets.values,
     authority: trust.authority,
     ports: [...ports],

@@ -116,7 +116,7 @@ export function handlersOf({ context, sandboxes, machine, closing, shutdown }: D
       return { ended: before.some((block) => sameBlock(block, what)), blocks, ...enforced };
     },
 
-    ...policyHandlers(sandboxes),
+    ...policyHandlers(sandboxes, take),
 
     "kit.ensure": ({ kit, version: wanted }, { progress, signal }) =>
       context.kit(kit, wanted).ensure({

@@ -36,6 +36,8 @@ export const policyMethods = {
       files: sandboxSchema.shape.files.optional(),
       /** It asks for the files wall. */
       filesRequired: z.boolean().default(false),
+      /** Values of `env` secrets, by name. */
+      values: z.record(z.string(), z.string()).optional(),
       wait,
     }),
     result: changed,

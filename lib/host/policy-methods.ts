@@ -1,4 +1,4 @@
-import { canonicalJson } from "../blueprint/index.ts";
+import { bindCredentials, canonicalJson } from "../blueprint/index.ts";
 import { NacreError } from "../error.ts";
 import { policyHash } from "../policy/hash.ts";
 import type { HostSandbox } from "../synth/host-objects.ts";
@@ -9,14 +9,19 @@ import type { Handlers } from "./server.ts";
 import type { policyMethods } from "./policy-api.ts";
 
 /** What the methods of the base policy do. */
-export function policyHandlers(sandboxes: Sandboxes): Pick<Handlers, keyof typeof policyMethods> {
+export function policyHandlers(
+  sandboxes: Sandboxes,
+  take: (values: Readonly<Record<string, string>> | undefined) => void,
+): Pick<Handlers, keyof typeof policyMethods> {
   return {
     "policy.set": async (body) => {
       const { network, record } = sandboxes.get(body.id);
       refuseStatic(body, record.spec);
+      take(body.values);
+      const bound = bindCredentials(body.network, record.spec.credentials, `sandbox ${body.id}`);
       // What was granted a moment ago counts for the egress too.
       await network.refresh();
-      const changed = await network.policy.set(body.network, body.wait);
+      const changed = await network.policy.set(bound.network, body.wait);
       await network.refresh();
       return changed;
     },

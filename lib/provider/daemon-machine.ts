@@ -5,6 +5,7 @@ import { readOperator, type Operator } from "../host/operator.ts";
 import { operatorFile } from "../host/paths.ts";
 import { isAlive } from "../host/process-identity.ts";
 import { readRecord, readWorkspace } from "../host/record.ts";
+import { handedOver } from "../host/handed-over.ts";
 import { secretNames, secretRefusals } from "../host/secret-use.ts";
 import { conflictLines, liveLines } from "../host/live-lines.ts";
 import { rebased } from "../host/live-network.ts";
@@ -103,18 +104,8 @@ export class DaemonMachine implements Machine {
 
 const operator = (): Promise<Operator> => readOperator(operatorFile());
 
-/** The `env` secrets that a sandbox may use, as this process' environment has them: handed over, never recorded. */
-async function valuesOf(spec: HostSandbox): Promise<Record<string, string>> {
-  const names = secretNames(spec);
-  if (names.length === 0) return {};
-  const { secrets } = await operator();
-  const found = names.flatMap((name) => {
-    const variable = secrets[name]?.env;
-    const value = variable === undefined ? undefined : process.env[variable];
-    return value === undefined ? [] : [[name, value] as const];
-  });
-  return Object.fromEntries(found);
-}
+const valuesOf = (spec: HostSandbox): Promise<Record<string, string>> =>
+  handedOver(secretNames(spec), operator);
 
 const optionsOf = ({ signal, log }: Call): CallOptions => ({
   signal,

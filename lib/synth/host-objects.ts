@@ -64,7 +64,11 @@ export const sandboxSchema = z.strictObject({
   /** Secrets that the egress puts on at the wire, by name: the variable that holds the placeholder, and where it goes. */
   credentials: z.record(
     nameSchema,
-    z.strictObject({ as: z.string().min(1).optional(), in: credentialPositionSchema.optional() }),
+    z.strictObject({
+      as: z.string().min(1).optional(),
+      for: z.array(z.string()),
+      in: credentialPositionSchema.optional(),
+    }),
   ),
   /** Absent means unlimited. `cpu` in cores, `memoryBytes` in bytes, `pids` in processes. */
   resources: z.strictObject({

@@ -87,7 +87,12 @@ function sandboxOf(
     seccomp: agent.seccomp,
     network: agent.network,
     inference: agent.inference === null ? null : inferenceOf(agent.inference),
-    credentials: { ...agent.credentials },
+    credentials: Object.fromEntries(
+      Object.entries(agent.credentials).map(([name, { for: hosts, ...rest }]) => [
+        name,
+        { ...rest, for: [...hosts] },
+      ]),
+    ),
     resources: {
       ...(cpu === undefined ? {} : { cpu }),
       ...(memoryBytes === undefined ? {} : { memoryBytes }),

@@ -305,7 +305,7 @@ credentials:
   });
   const resolved = resolve(fromFile, catalogue);
   expect(resolved.agents["a"]?.credentials).toEqual({
-    telegram: { as: "TELEGRAM_BOT_TOKEN", in: { path: "/bot{}/" } },
+    telegram: { as: "TELEGRAM_BOT_TOKEN", for: ["api.telegram.org"], in: { path: "/bot{}/" } },
   });
   expect(resolved.agents["a"]?.network["other"]?.endpoints[0]).not.toHaveProperty("credential_binding");
   expect(blueprintDigest(resolve(app.toBlueprint(), catalogue))).toBe(blueprintDigest(resolved));

@@ -71,7 +71,10 @@ async function world(user: (typeof users)[number]) {
         `grants:\n  - { host: ${address}, cidr: ${address}/32, port: ${origin.port} }\n`,
     );
   mapping();
-  const spec = agentSpec({ network: rules(origin.port), credentials: { tracker: { as: "TRACKER_TOKEN" } } });
+  const spec = agentSpec({
+    network: rules(origin.port),
+    credentials: { tracker: { as: "TRACKER_TOKEN", for: [`${address}:${origin.port}`] } },
+  });
   const curl = async (options: string, path = "/issues/1"): Promise<string> =>
     (await host.run(id, shell(`curl -sS -w ' %{http_code}' ${options} ${origin.url}${path}`))).stdout;
   return { origin, host, secret, source, write, spec, curl };
@@ -152,6 +155,16 @@ describe.each(users)("as %s", (user) => {
     await host.create({ ...spec, network: {}, credentials: {} });
     expect(await curl("")).toMatch(/ 000$/);
     await host.call("policy.set", { id, network: rules(origin.port) });
+    expect(await curl("")).toBe("answered GET /issues/1\n 200");
+    expect(origin.seen.at(-1)?.authorization).toBe(`Bearer ${secret}`);
+  });
+
+  test("a live rule for a host of the blueprint's credential is bound to it, though it does not say so", async () => {
+    const { origin, host, secret, spec, curl } = await world(user);
+    await host.create(spec);
+    const [endpoint] = rules(origin.port)["tracker"]?.endpoints ?? [];
+    const { credential_binding: _binding, ...unbound } = endpoint ?? {};
+    await host.call("policy.set", { id, network: { other: { endpoints: [unbound] } } });
     expect(await curl("")).toBe("answered GET /issues/1\n 200");
     expect(origin.seen.at(-1)?.authorization).toBe(`Bearer ${secret}`);
   });

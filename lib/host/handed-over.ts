@@ -1,0 +1,16 @@
+import type { Operator } from "./operator.ts";
+
+/** The `env` secrets among `names`, as this process' environment has them: for the daemon's memory, never recorded. */
+export async function handedOver(
+  names: readonly string[],
+  operator: () => Promise<Pick<Operator, "secrets">>,
+): Promise<Record<string, string>> {
+  if (names.length === 0) return {};
+  const { secrets } = await operator();
+  const found = names.flatMap((name) => {
+    const variable = Object.hasOwn(secrets, name) ? secrets[name]?.env : undefined;
+    const value = variable === undefined ? undefined : process.env[variable];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return Object.fromEntries(found);
+}
