@@ -1,7 +1,7 @@
 import fs from "node:fs";
-import readline from "node:readline";
 import { NacreError } from "../error.ts";
 import { limits } from "./limits.ts";
+import { linesOf } from "./lines.ts";
 import { type Command, commandSchema, type Report } from "./protocol.ts";
 import { resolverEnvironment } from "./resolve.ts";
 import { Egress, type Listeners } from "./service.ts";
@@ -18,7 +18,7 @@ async function main(): Promise<void> {
   // A daemon that is gone is seen by the end of stdin.
   process.stdout.on("error", () => process.exit(1));
   let egress: Egress | undefined;
-  for await (const line of readline.createInterface({ input: process.stdin, crlfDelay: Infinity })) {
+  for await (const line of linesOf(process.stdin, limits.commandBytes, tooLong)) {
     const command = read(line);
     if (command.type === "configure") egress = await configure(command, egress);
     else if (egress === undefined) throw protocolError("the first command is not configure");
@@ -29,7 +29,6 @@ async function main(): Promise<void> {
 }
 
 function read(line: string): Command {
-  if (line.length > limits.commandBytes) throw protocolError("a command is longer than 16 MiB");
   let value: unknown;
   try {
     value = JSON.parse(line);
@@ -102,6 +101,8 @@ function die(error: unknown): never {
   fs.writeSync(1, `${JSON.stringify({ type: "fatal", error: parts } satisfies Report)}\n`);
   process.exit(1);
 }
+
+const tooLong = (): NacreError => protocolError("a command is longer than 16 MiB");
 
 function protocolError(message: string): NacreError {
   return new NacreError({ code: "protocol_error", subject: "egress", message });

@@ -1,6 +1,7 @@
 import { request, type IncomingMessage } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
+import { linesOf } from "../egress/lines.ts";
 import { NacreError } from "../error.ts";
 import { isCode } from "./state.ts";
 
@@ -121,7 +122,7 @@ const eventSchema = z.union([
 /** The words of the stream, once it said that it is complete. */
 async function spoken(response: IncomingMessage): Promise<string> {
   let text = "";
-  for await (const line of linesOf(response)) {
+  for await (const line of linesOf(response, maximumAnswer, endless)) {
     if (!line.startsWith("data:")) continue;
     const data = line.slice("data:".length).trim();
     if (data === "[DONE]") return text;
@@ -136,17 +137,7 @@ async function spoken(response: IncomingMessage): Promise<string> {
 
 const maximumAnswer = 8 * 1024 * 1024;
 
-async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
-  response.setEncoding("utf8");
-  let rest = "";
-  for await (const piece of response as AsyncIterable<string>) {
-    const lines = (rest + piece).split("\n");
-    rest = lines.pop() ?? "";
-    if (rest.length > maximumAnswer) throw failed("its answer is one endless line");
-    yield* lines;
-  }
-  if (rest !== "") yield rest;
-}
+const endless = (): NacreError => failed("its answer is one endless line");
 
 function parsed(text: string): unknown {
   try {
@@ -158,7 +149,8 @@ function parsed(text: string): unknown {
 
 async function refusal(response: IncomingMessage): Promise<NacreError> {
   let body = "";
-  for await (const line of linesOf(response)) body = body.length > 4096 ? body : body + line;
+  for await (const line of linesOf(response, maximumAnswer, endless))
+    body = body.length > 4096 ? body : body + line;
   const said = z.object({ error: z.object({ message: z.string() }) }).safeParse(parsed(body));
   const reason = said.success ? said.data.error.message : body.slice(0, 200);
   const status = response.statusCode ?? 0;

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { request, type IncomingMessage } from "node:http";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
+import { linesOf } from "../egress/lines.ts";
 import { NacreError } from "../error.ts";
 import { version } from "../version.ts";
 import { lineSchema, methods, type BodyOf, type Method, type Progress, type ResultOf } from "./api.ts";
@@ -61,7 +61,7 @@ async function hello(client: Client): Promise<ResultOf<"hello"> | undefined> {
 const clientOf = (state: string): Client => ({
   async call(method, body, options = {}) {
     const response = await post(join(state, "daemon.sock"), method, JSON.stringify(body), options.signal);
-    for await (const line of createInterface({ input: response, crlfDelay: Infinity })) {
+    for await (const line of said(response, method)) {
       const message = lineSchema.parse(JSON.parse(line));
       if ("progress" in message) options.onProgress?.(message.progress);
       else if ("error" in message) throw new NacreError(message.error);
@@ -70,6 +70,16 @@ const clientOf = (state: string): Client => ({
     throw gone(method);
   },
 });
+
+const longestLine = 64 * 1024 * 1024;
+
+async function* said(response: IncomingMessage, method: string): AsyncGenerator<string> {
+  try {
+    yield* linesOf(response, longestLine, () => gone(method));
+  } catch (error) {
+    throw gone(method, error);
+  }
+}
 
 function post(socket: string, method: string, body: string, signal?: AbortSignal): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {

@@ -85,6 +85,26 @@ test.each([
   expect(process.exitCode).toBe(1);
 });
 
+test("what a person is asked is the denial itself, and nothing in it acts on the terminal", async () => {
+  const hostile = "a\u001b[2J\r\u202eb";
+  call.mockReturnValue([denial({ allow: { host: hostile, port: 443, binary: hostile } })]);
+  ask.mockResolvedValue(false);
+  await run(allow(), "-s", "dev", "assistant", "843e99dc");
+  const shown = "a\\x1b[2J\\x0d\\u{202e}b";
+  expect(ask.mock.calls[0]?.[0].message).toBe(`let dev/assistant reach ${shown}:443 from ${shown} for 1h?`);
+});
+
+test("where nobody is there to answer, nothing is allowed", async () => {
+  process.stdin.isTTY = false;
+  call.mockReturnValue([denial({})]);
+  await expect(run(allow(), "-s", "dev", "assistant", "843e99dc")).rejects.toMatchObject({
+    code: "usage_confirmation",
+    hint: "add --yes",
+  });
+  expect(ask).not.toHaveBeenCalled();
+  expect(call.mock.calls.map(([method]) => method)).not.toContain("allow");
+});
+
 test("a denial that no rule would lift says so before it asks", async () => {
   call.mockReturnValue([denial({ allow: null, fix: "none: because", reason: "it is a metadata address" })]);
   await expect(run(allow(), "assistant", "843e99dc")).rejects.toMatchObject({

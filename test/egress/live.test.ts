@@ -119,6 +119,15 @@ describe("an allow", () => {
     expect((await world.run("getent hosts allowed.example.com")).code).toBe(2);
   });
 
+  test("of a program whose path has a line separator in it is taken as it is", async () => {
+    egress = await world.egress(network({ base: {} }));
+    await egress.next("loaded");
+    const binary = "/sandbox/a\u2028b\u2029c";
+    const allows = [{ id: "x", host: "allowed.example.com", port: 443, binary, until: Date.now() + 60_000 }];
+    egress.send({ type: "network", network: network({ revision: 2, base: {}, allows }) });
+    expect(await egress.next("loaded")).toMatchObject({ revision: 2 });
+  });
+
   test("does not lift the address guard", async () => {
     const allows = [{ id: "x", host: "private.example.com", port: 443, until: Date.now() + 60_000 }];
     egress = await world.egress(network({ allows }));

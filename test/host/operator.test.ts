@@ -1,4 +1,12 @@
-import { chmodSync, existsSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { readOperator } from "../../lib/host/operator.ts";
@@ -46,6 +54,16 @@ test("refuses a file that others may read or write", async () => {
   await expect(readOperator(written("secrets: {}\n", 0o640))).rejects.toMatchObject({
     code: "operator_open",
     hint: expect.stringContaining("chmod 600"),
+  });
+});
+
+// Only root can give a file away.
+test.runIf(process.getuid?.() === 0)("refuses a file that is another user's, whatever its mode", async () => {
+  const path = written("secrets: {}\n");
+  chownSync(path, 4242, 4242);
+  await expect(readOperator(path)).rejects.toMatchObject({
+    code: "operator_open",
+    message: expect.stringContaining("belongs to user id 4242"),
   });
 });
 
@@ -171,3 +189,13 @@ test("reads sources: a private file, a command without a shell, a variable that 
     lacking: expect.stringContaining("false ended with 1"),
   });
 });
+
+test.each(["a\r\nx-other: 1", "a\nb", "a\u0000b", "\u001b[2J", "a\u007fb"])(
+  "a value that would be more than one header is none: %j",
+  async (value) => {
+    const file = join(temporaryFolder(), "secret");
+    writeFileSync(file, value, { mode: 0o600 });
+    const found = await resolveSecret("key", { file, for: ["a.example"], use: ["*/*"] }, new Map());
+    expect(found).toEqual({ lacking: "secret key: it holds a control character" });
+  },
+);

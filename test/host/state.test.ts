@@ -56,11 +56,13 @@ test("a state directory that others may enter is refused", async () => {
   const folder = join(temporaryFolder(), "state");
   await privateFolder(folder);
   expect(statSync(folder).mode & 0o777).toBe(0o700);
-  chmodSync(folder, 0o755);
-  await expect(privateFolder(folder)).rejects.toMatchObject({
-    code: "state_open",
-    hint: `chmod 700 ${folder}`,
-  });
+  for (const mode of [0o755, 0o750, 0o710, 0o770, 0o701, 0o702]) {
+    chmodSync(folder, mode);
+    await expect(privateFolder(folder), mode.toString(8)).rejects.toMatchObject({
+      code: "state_open",
+      hint: `chmod 700 ${folder}`,
+    });
+  }
 });
 
 test("a machine's id is made once, also when many ask at once", async () => {

@@ -19,6 +19,8 @@ interface Forbidden {
   readonly walls: (as: As) => readonly Wall[];
   /** Launched by another, it cannot be done though all of these are off. */
   readonly only?: As;
+  /** Off throughout: they refuse it too, but not to everybody. */
+  readonly without?: readonly Wall[];
   /** Python, run inside; ends without an exception when it was done. */
   readonly attempt: (outside: Outside) => string;
 }
@@ -59,6 +61,8 @@ const forbidden: readonly Forbidden[] = [
     // To an ordinary user the kernel refuses it besides: init was executed outside of the sandbox' user namespace.
     only: "root",
     walls: () => ["ids"],
+    // Landlock lets who has CAP_PERFMON through.
+    without: ["files"],
     attempt: () => `open("/proc/1/environ").read()`,
   },
   {
@@ -225,18 +229,33 @@ describe.each(everyone)("one wall alone, launched by %s", (as) => {
   };
 
   const possible = forbidden.filter(({ only }) => only === undefined || only === as);
-  test.each(possible)("$what", async ({ walls, attempt: script }) => {
+  test.each(possible)("$what", async ({ walls, without = [], attempt: script }) => {
     const standing = walls(as);
     const code = script(outside);
     const results: Record<string, string> = { all: await attempt(code, []) };
     for (const wall of standing)
-      results[`only ${wall}`] = await attempt(
-        code,
-        standing.filter((other) => other !== wall),
-      );
-    results["none"] = await attempt(code, standing);
+      results[`only ${wall}`] = await attempt(code, [
+        ...without,
+        ...standing.filter((other) => other !== wall),
+      ]);
+    results["none"] = await attempt(code, [...without, ...standing]);
     const refusals = ["all", ...standing.map((wall) => `only ${wall}`)].map((name) => [name, "refused"]);
     expect(results).toEqual(Object.fromEntries([...refusals, ["none", "done"]]));
+  });
+
+  test("a key of whoever launched it is in no keyring that it has", async () => {
+    const libc = "import ctypes, os, sys\nl = ctypes.CDLL(None, use_errno=True)\n";
+    const wrapped = join(here.root, "with-key");
+    const give = `l.syscall(250, 1, None); assert l.syscall(248, b"user", b"nacre-test", b"secret", 6, -3) > 0`;
+    writeFileSync(
+      wrapped,
+      `#!/usr/bin/python3\n${libc}${give}\nos.execv("${here.launcher}", ["launcher", *sys.argv[1:]])\n`,
+    );
+    chmodSync(wrapped, 0o755);
+    const search = `${libc}print("found" if l.syscall(250, 10, -3, b"user", b"nacre-test", 0) > 0 else ctypes.get_errno())`;
+    const spec = { ...sandboxSpec(here, "keys", ["python3", "-c", search]), off: ["syscalls"] as Wall[] };
+    const noSuchKey = 126;
+    expect((await once({ ...here, launcher: wrapped }, spec)).out).toBe(`${noSuchKey}\n`);
   });
 
   test("the posture says which wall is off", async () => {

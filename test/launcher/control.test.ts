@@ -97,6 +97,11 @@ describe.each(everyone)("init, launched by %s", (as) => {
     expect(sized.out).toContain("code=0");
     const interrupted = await terminal(["sleep", "1000"], "\u0003");
     expect(interrupted.out).toContain("code=130");
+    // The same walls as without one.
+    const walls = ["grep", "-E", "^(Uid|Groups|Cap.*|NoNewPrivs|Seccomp.*):", "/proc/self/status"];
+    const plain = (await sandbox.exec(walls)).out.trim().split("\n");
+    expect(plain).toContain("Seccomp:\t2");
+    expect((await terminal(walls, "")).out.split("\r\n")).toEqual(expect.arrayContaining(plain));
   });
 
   test("a second init for the same folder is refused, and the first goes on", async () => {

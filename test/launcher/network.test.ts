@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { launch, startEgress } from "./launcher.ts";
 import { everyone, place, type Place } from "./place.ts";
@@ -70,6 +70,19 @@ print(s.recv(4000).decode().split("\\r\\n\\r\\n")[1])`;
     const through = await answer(["python3", "-c", mapped]);
     expect(through.dialled.endsWith("9.9.9.9 7")).toBe(true);
     expect(through.owner.path).toMatch(/^\/usr\/bin\/python3/);
+    // Who opened a socket owns it, not who was given a copy.
+    const lent = `import socket, subprocess; s = socket.socket(); s.set_inheritable(True)
+p = subprocess.Popen(["sleep", "60"], close_fds=False); s.connect(("1.2.3.4", 80))
+print(s.recv(4000).decode().split("\\r\\n\\r\\n")[1]); p.kill()`;
+    expect((await answer(["python3", "-c", lent])).owner.path).toMatch(/^\/usr\/bin\/python3/);
+    // A program that was changed is another one, though its size and its time say the same.
+    const change = `import os; s = os.stat("c"); f = open("c", "r+b"); d = f.read(); f.seek(d.index(b"Usage: curl")); f.write(b"USAGE"); f.close()
+os.utime("c", ns=(s.st_atime_ns, s.st_mtime_ns))`;
+    const own = () => answer(["bash", "-c", "./c -sm 5 --noproxy '*' http://1.2.3.4/"]);
+    await sandbox.exec(["cp", "/usr/bin/curl", "c"]);
+    expect((await own()).owner).toMatchObject({ path: "/sandbox/c", sha256: digest });
+    expect((await sandbox.exec(["python3", "-c", change])).error).toBe("");
+    expect((await own()).owner.sha256).toMatch(new RegExp(`^(?!${digest})[0-9a-f]{64}$`));
     // DNS, whichever server is asked.
     const ask = (server: string): string => `import socket
 s = socket.socket(socket.AF_INET6 if ":" in "${server}" else socket.AF_INET, socket.SOCK_DGRAM)
@@ -140,6 +153,7 @@ console.log(JSON.stringify({
   status: fs.readFileSync("/proc/self/status", "utf8"),
   interfaces: Object.keys(os.networkInterfaces()).length > 0 || fs.readFileSync("/proc/net/dev", "utf8").split("\\n").length > 3,
   net: fs.readlinkSync("/proc/self/ns/net"),
+  namespaces: fs.readdirSync("/proc/self/ns").map((name) => fs.readlinkSync("/proc/self/ns/" + name)),
   shell: spawnSync("/bin/sh").error?.code,
   usr: attempt(() => fs.readdirSync("/usr/bin")),
   home: attempt(() => fs.readdirSync("/root")),
@@ -170,6 +184,10 @@ process.stdin.resume();
     expect(said.status).toMatch(/^Seccomp:\t2$/m);
     expect(said.status).toMatch(/^CapBnd:\t0+$/m);
     expect(said.net).not.toBe(`net:[${String(sandbox.launched.posture.namespaces.net)}]`);
+    // The network is all that it shares with the host, and the clock, which nothing separates.
+    const host = readdirSync("/proc/self/ns").map((name) => readlinkSync(`/proc/self/ns/${name}`));
+    const shared = host.filter((one) => said.namespaces.includes(one)).map((one) => one.split(":")[0]);
+    expect([...new Set(shared)].sort()).toEqual(["net", "time"]);
     // Its listeners are at their numbers.
     expect(said.fds).toEqual(expect.arrayContaining(["10", "11", "12", "13"]));
   });
@@ -177,7 +195,9 @@ process.stdin.resume();
   test("it ends with its launcher, and a spec that cannot be is an error on stderr", async () => {
     const spec = sandboxSpec(here, "ends", null);
     await using sandbox = await launch(here, spec);
-    const { child, ended } = await startEgress(here, egressSpec(here, "e", serve, spec.directory));
+    // Not by its input, which ends at the same time.
+    const deaf = serve.replace(/^process\.stdin.*$/m, "");
+    const { child, ended } = await startEgress(here, egressSpec(here, "e", deaf, spec.directory));
     const listens = async (): Promise<string> =>
       (await sandbox.exec(["curl", "-sm", "1", "http://1.2.3.4/"])).out;
     expect(await listens()).toContain("1.2.3.4 80");

@@ -1,4 +1,14 @@
-import { chmodSync, chownSync, copyFileSync, existsSync, readFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { launch, once, refusal } from "./launcher.ts";
@@ -62,6 +72,109 @@ describe.each(everyone)("walls, launched by %s", (as) => {
     expect(status).toMatch(/^NoNewPrivs:\t1$/m);
     expect(status).toMatch(/^CapBnd:\t0+$/m);
     expect(status).toMatch(new RegExp(`^Uid:\\t${here.outside.uid}\\t`, "m"));
+    // One id and no more: a neighbour's number outside is nobody inside.
+    for (const [map, id] of Object.entries({ uid_map: here.outside.uid, gid_map: here.outside.gid }))
+      expect(readFileSync(`/proc/${pid}/${map}`, "utf8").trim().split(/\s+/)).toEqual(["1000", `${id}`, "1"]);
+  });
+
+  test("a launcher with groups and open descriptors of its own hands none of them on", async () => {
+    const wrapped = join(here.root, "wrapper.sh");
+    // Only root may take groups, and only root can take them away.
+    const groups = as === "root" ? "setpriv --groups=4343,4344" : "";
+    writeFileSync(
+      wrapped,
+      `#!/bin/bash\nexec 7</etc/passwd 9</ 200>/dev/null\nexec ${groups} ${here.launcher} "$@"\n`,
+    );
+    chmodSync(wrapped, 0o755);
+    const there = { ...here, launcher: wrapped };
+    const look = "id -G; ls /proc/self/fd | tr '\\n' ' '";
+    const said = "1000\n0 1 2 3 ";
+    expect((await once(there, sandboxSpec(here, "wrapped", ["bash", "-c", look]))).out).toBe(said);
+    await using sandbox = await launch(there, sandboxSpec(here, "wrapped-init", ["sleep", "infinity"]));
+    expect((await sandbox.shell(look)).out).toBe(said);
+    // Init's own: /dev/null, its sockets, log, lock and signals; nothing of the caller's.
+    const { pid } = sandbox.launched;
+    const open = readdirSync(`/proc/${pid}/fd`).map((number) => readlinkSync(`/proc/${pid}/fd/${number}`));
+    expect(open.filter((path) => path === "/" || path.endsWith("/passwd"))).toEqual([]);
+  });
+
+  test("no mount takes a set-user-id bit or a device from what it shows", async () => {
+    const ended = await once(here, sandboxSpec(here, "mounts", ["cat", "/proc/self/mountinfo"]));
+    const mounts = ended.out
+      .trim()
+      .split("\n")
+      .map((line) => line.split(" "));
+    const without = (option: string): string[] =>
+      mounts
+        .filter(([, , , , , options]) => options?.split(",").includes(option) !== true)
+        .map(([, , , , at]) => at ?? "");
+    expect(mounts.length).toBeGreaterThan(10);
+    expect(without("nosuid")).toEqual([]);
+    const devices = ["full", "null", "pts", "random", "tty", "urandom", "zero"].map((name) => `/dev/${name}`);
+    // What is hidden by an empty file is hidden by /dev/null itself.
+    expect(
+      without("nodev")
+        .filter((at) => !at.startsWith("/proc/"))
+        .sort(),
+    ).toEqual(devices);
+  });
+
+  test("a rule for files gives what it says, and no more", async () => {
+    const fine = sandboxSpec(here, "rules", [
+      "bash",
+      "-c",
+      "for f in read execute write; do " +
+        "cat /own/$f/tool >/dev/null && echo $f: read; /own/$f/tool; touch /own/$f/new && echo $f: write; done 2>/dev/null",
+    ]);
+    const own = (["read", "execute", "write"] as const).map((access) => {
+      const from = join(here.root, `own-${access}`);
+      mkdirSync(from);
+      writeFileSync(join(from, "tool"), `#!/bin/sh\necho ${access}: execute\n`, { mode: 0o755 });
+      chmodSync(join(from, "tool"), 0o755);
+      chownSync(from, here.outside.uid, here.outside.gid);
+      return { access, bind: { from, to: `/own/${access}`, mode: "rw" as const } };
+    });
+    const ended = await once(here, {
+      ...fine,
+      root: { ...fine.root, binds: [...fine.root.binds, ...own.map(({ bind }) => bind)] },
+      landlock: {
+        ...fine.landlock,
+        rules: [...fine.landlock.rules, ...own.map(({ access, bind }) => ({ path: bind.to, access }))],
+      },
+    });
+    expect(ended.out.trim().split("\n")).toEqual([
+      "read: read",
+      "execute: read",
+      "execute: execute",
+      "write: read",
+      "write: execute",
+      "write: write",
+    ]);
+  });
+
+  test("what /proc would say of the host is empty", async () => {
+    const names = [
+      "bus",
+      "config.gz",
+      "fs",
+      "interrupts",
+      "irq",
+      "kallsyms",
+      "kcore",
+      "key-users",
+      "keys",
+      "kmsg",
+      "modules",
+      "sched_debug",
+      "scsi",
+      "sysrq-trigger",
+      "timer_list",
+      "vmallocinfo",
+    ].filter((name) => existsSync(`/proc/${name}`));
+    const look = `cd /proc; for n in ${names.join(" ")}; do
+      if [ -d $n ]; then ls -A $n; else timeout 2 head -c 64 $n; fi >/tmp/said 2>/dev/null; [ -s /tmp/said ] && echo $n; done; echo looked`;
+    expect(names.length).toBeGreaterThan(5);
+    expect((await once(here, sandboxSpec(here, "proc", ["bash", "-c", look]))).out).toBe("looked\n");
   });
 
   test("a command that is executed later has the agent's posture, field by field", async () => {
@@ -139,6 +252,8 @@ describe.each(everyone)("walls, launched by %s", (as) => {
     expect(await refusals({ seccomp })).toBe("bad_seccomp_profile");
     const dev = { ...fine.root, tmpfs: [{ at: "/dev/x", size_bytes: 1 }] };
     expect(await refusals({ root: dev })).toBe("bad_spec");
+    const upward = { ...fine.root, tmpfs: [{ at: "/tmp/../usr", size_bytes: 1 }] };
+    expect(await refusals({ root: upward })).toBe("bad_spec");
     expect(existsSync(join(fine.directory, "logs/agent.log"))).toBe(false);
   });
 

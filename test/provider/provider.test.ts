@@ -245,6 +245,32 @@ describe("on another machine", () => {
     expect(readdirSync(state).sort()).toEqual(["machine", "sandboxes"]);
   });
 
+  test("a record of another machine is not taken over by inputs that name this one", async () => {
+    const owner = await claim();
+    const old = await made({ ...sent(), machine: owner });
+    writeFileSync(join(state, "machine"), "another");
+    const here = { ...old.inputs, network: {}, machine: "another" };
+    const moved = driver.resource("Sandbox", "assistant").update(old.id, old, here);
+    await expect(moved).rejects.toThrow(`nacre forget --machine ${owner}`);
+    expect(process.kill(pidOf(), 0)).toBe(true);
+  });
+
+  test("a workspace stays: neither update nor delete reaches it", async () => {
+    const owner = await claim();
+    const inputs = { ...workspace(), machine: owner };
+    const resource = driver.resource("Workspace", "assistant");
+    const { id, outputs } = await resource.create(inputs);
+    writeFileSync(join(state, "machine"), "another");
+    const wayOut = `nacre forget --machine ${owner}`;
+    await expect(resource.delete(id, { inputs, outputs })).rejects.toThrow(wayOut);
+    const here = { ...inputs, machine: "another" };
+    await expect(resource.update(id, { inputs, outputs }, here)).rejects.toThrow(wayOut);
+    expect(readdirSync(join(state, "workspaces", "dev"))).toEqual(["assistant.json"]);
+    // What lives there under the same name is another machine's, and no reading of this one.
+    expect(await resource.read(id, { inputs, outputs })).toEqual({ id, inputs, outputs });
+    expect(warnings()).toEqual([expect.stringContaining("unobserved: workspace dev/assistant")]);
+  });
+
   test("a state directory that was never used counts as another machine", async () => {
     const old = await made({ ...sent(), machine: await claim() });
     rmSync(join(state, "machine"));

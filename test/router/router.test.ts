@@ -337,6 +337,23 @@ describe("a provider that is not what it should be", () => {
     expect(errorOf(await post(url, chat))).toMatchObject({ code: "not_this_dialect" });
   });
 
+  test("that answers without end is cut at 64 MiB, and does not look whole", async () => {
+    const { url } = await start();
+    upstream.answer = (_seen, response) => {
+      response.setHeader("content-type", "text/event-stream");
+      response.on("error", () => undefined);
+      const piece = Buffer.alloc(1024 * 1024, "x");
+      let left = 96;
+      const more = (): void => {
+        if (left-- > 0) response.write(piece, more);
+        else response.end();
+      };
+      more();
+    };
+    await expect(post(url, { ...chat, stream: true })).rejects.toThrow(/aborted|hang up|ECONNRESET/);
+    await expect.poll(() => outcomes.at(-1)?.reason).toContain("64 MiB");
+  });
+
   test("that breaks off in the middle: the agent's answer breaks off, and does not look whole", async () => {
     const { url } = await start();
     upstream.answer = (_seen, response) => {
