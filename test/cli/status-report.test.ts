@@ -14,6 +14,7 @@ const status = (parts: Partial<SandboxStatus> = {}): SandboxStatus => ({
   init: { pid: 2 },
   published: [],
   egress: { state: "running", pid: 3, revision: 1, loaded: { revision: 1, hash: "sha256:00" }, restarts: 0 },
+  live: null,
   allows: [],
   blocks: [],
   grants: [],

@@ -1,5 +1,4 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { issue, makeAuthority } from "../../lib/egress/authority.ts";
 import { type RunningEgress, World } from "./world/world.ts";
 
 let world: World;
@@ -14,7 +13,6 @@ afterEach(async () => {
 afterAll(() => world.stop());
 
 test("a blocked provider is neither looked up nor dialled", async () => {
-  const leaf = issue(makeAuthority("test/world", ["inference.local"]), "inference.local");
   const host = "allowed.example.com";
   egress = await world.egress(
     { blocks: [{ host }] },
@@ -22,9 +20,7 @@ test("a blocked provider is neither looked up nor dialled", async () => {
       inference: {
         route: { try: ["main"], timeoutSeconds: 5 },
         providers: { main: { kind: "openai", model: "m", endpoint: `https://${host}/v1`, trusted: false } },
-        secrets: {},
       },
-      tls: { certificate: leaf.certificate, key: leaf.key },
     },
   );
   const packets = await world.packets(async () => {

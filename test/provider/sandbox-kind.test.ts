@@ -8,7 +8,15 @@ const call = { urn: "urn:x", name: "assistant", log: () => undefined, signal: ne
 const recorded = { id: "dev/assistant", inputs: sent(), outputs: { ...sent(), machine: "here" } };
 
 test("a sandbox that does not run is a problem, also where its machine names none", async () => {
-  const reading = { spec: sandbox(), running: false, generation: 1, published: [], problems: [] };
+  const reading = {
+    spec: sandbox(),
+    running: false,
+    generation: 1,
+    published: [],
+    problems: [],
+    live: [],
+    conflicts: [],
+  };
   const machine = {
     identity: () => Promise.resolve("here"),
     findSandbox: () => Promise.resolve(reading),
