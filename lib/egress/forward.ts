@@ -121,9 +121,15 @@ async function answerTo(
   { request, response, begin }: Forwarding,
 ): Promise<http.IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
-  upstream.once("response", resolve);
+  let answered = false;
+  upstream.once("response", (answer) => {
+    answered = true;
+    resolve(answer);
+  });
   upstream.on("error", reject);
-  upstream.once("close", () => reject(new Error("closed without an answer")));
+  upstream.once("close", () => {
+    if (!answered) reject(new Error("closed without an answer"));
+  });
   if (begin === "continue") {
     upstream.flushHeaders();
     upstream.once("continue", () => {
