@@ -116,6 +116,7 @@ function main(args) {
   const commands = {
     test: [join(root, "node_modules/vitest/vitest.mjs"), "run", "--config", ".config/vitest.config.ts"],
     bench: [join(root, "test/bench/main.ts")],
+    "bench:egress": [join(root, "test/bench/egress/main.ts")],
     conformance: [join(root, "test/conformance/run.ts")],
     package: [join(root, "lib/package.ts")], // `npm pack` asks for it
   };

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { z } from "zod";
 
 const fixSchema = z.object({
@@ -72,5 +72,5 @@ export function denialId(
   const { host, port = null, binary = null, layer = null, method, path } = event;
   const request = method === undefined ? [] : [method, path];
   const text = JSON.stringify([host, port, binary, layer, ...request]);
-  return createHash("sha256").update(text).digest("hex").slice(0, 8);
+  return hash("sha256", text, "hex").slice(0, 8);
 }

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash as hashOf } from "node:crypto";
 import fs from "node:fs";
 import { type AuditEvent, type AuditRecord, denialId } from "./audit-record.ts";
 import { limits } from "./limits.ts";
@@ -103,7 +103,7 @@ export class Audit {
     };
     const line = JSON.stringify(record);
     this.#size += fs.writeSync(this.#fd, `${line}\n`);
-    this.#prev = createHash("sha256").update(line).digest("hex");
+    this.#prev = hashOf("sha256", line, "hex");
   }
 
   /** `audit.jsonl` becomes `audit.jsonl.1`, and so on; the chain goes on in the new file. */
@@ -134,5 +134,5 @@ function lastLine(fd: number): { size: number; hash: string; torn: boolean } {
   const torn = tail[tail.length - 1] !== 0x0a;
   const text = torn ? tail : tail.subarray(0, -1);
   const line = text.subarray(text.lastIndexOf(0x0a) + 1);
-  return { size, hash: createHash("sha256").update(line).digest("hex"), torn };
+  return { size, hash: hashOf("sha256", line, "hex"), torn };
 }

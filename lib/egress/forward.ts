@@ -1,6 +1,5 @@
 import { once } from "node:events";
 import http from "node:http";
-import { pipeline } from "node:stream/promises";
 import type { Destination } from "../policy/decision.ts";
 import { forwardedHeaders, forwardedTrailers } from "./http-headers.ts";
 import type { ReadRequest } from "./http-request.ts";
@@ -25,7 +24,12 @@ export interface Forwarding {
   readonly dressed: Dressed;
   /** `continue`: the agent waits for a 100 before it sends its body; the origin decides. */
   readonly begin: "now" | "continue";
-  readonly signal: AbortSignal;
+  readonly carrying: Carrying;
+}
+
+/** A request on its way out, for whoever has to cut it. */
+export interface Carrying {
+  upstream: http.ClientRequest | undefined;
 }
 
 /**
@@ -33,9 +37,10 @@ export interface Forwarding {
  * origin had closed meanwhile is tried again where nothing can have happened twice. Rejects where no answer came.
  */
 export async function forward(forwarding: Forwarding): Promise<void> {
-  const { request, read, response } = forwarding;
+  const { request, read, response, carrying } = forwarding;
   for (let again = false; ; again = true) {
     const upstream = start(forwarding);
+    carrying.upstream = upstream;
     const gone = (): void => void upstream.destroy();
     response.once("close", gone);
     try {
@@ -66,7 +71,6 @@ function start({
   secure,
   dressed,
   begin,
-  signal,
 }: Forwarding): http.ClientRequest {
   const replaced = new Set<string>(["host", "content-length"]);
   for (let index = 0; index < dressed.headers.length; index += 2) {
@@ -88,7 +92,6 @@ function start({
     path: dressed.target,
     headers,
     setHost: false,
-    signal,
   });
   upstream.setTimeout(limits.answerMs, () => {
     upstream.destroy(new Error(`nothing came for ${limits.answerMs / 60_000} minutes`));
@@ -118,9 +121,15 @@ async function answerTo(
   { request, response, begin }: Forwarding,
 ): Promise<http.IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
-  upstream.once("response", resolve);
+  let answered = false;
+  upstream.once("response", (answer) => {
+    answered = true;
+    resolve(answer);
+  });
   upstream.on("error", reject);
-  upstream.once("close", () => reject(new Error("closed without an answer")));
+  upstream.once("close", () => {
+    if (!answered) reject(new Error("closed without an answer"));
+  });
   if (begin === "continue") {
     upstream.flushHeaders();
     upstream.once("continue", () => {
@@ -154,15 +163,41 @@ async function back(answered: http.IncomingMessage, { request, response, read }:
     response.end();
     return;
   }
-  answered.once("end", () => {
-    const trailers = forwardedTrailers(answered);
-    if (trailers.length > 0) response.addTrailers(trailers);
-  });
-  await pipeline(answered, response);
+  await pour(answered, response);
   if (!request.complete) {
     if (!response.writableFinished) await once(response, "close");
     request.socket.destroySoon();
   }
+}
+
+/**
+ * The body of an answer, with back-pressure, to its last byte. What breaks off is cut on the other side too. (Node's `pipeline`
+ * does the same at a quarter of what a small request costs altogether.)
+ */
+async function pour(answered: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const broken = (error?: Error): void => {
+    response.destroy();
+    reject(error ?? new Error("it ended before its time"));
+  };
+  const flow = (): void => void answered.resume();
+  answered.on("data", (chunk: Buffer) => {
+    if (response.write(chunk)) return;
+    answered.pause();
+    response.once("drain", flow);
+  });
+  answered.once("end", () => {
+    const trailers = forwardedTrailers(answered);
+    if (trailers.length > 0) response.addTrailers(trailers);
+    response.end();
+  });
+  answered.once("error", broken).once("close", () => {
+    if (!answered.complete) broken();
+  });
+  response.once("finish", resolve).once("close", () => {
+    if (!response.writableFinished) broken();
+  });
+  await promise;
 }
 
 function authorityOf({ host, port }: Destination, secure: boolean): string {

@@ -72,13 +72,15 @@ function hostFault(message: IncomingMessage, where: Destination, secure: boolean
   }
   const written = message.headers.host;
   if (hosts !== 1 || written === undefined) return fault(400, hosts === 0 ? "no Host" : "more than one Host");
+  const plain = secure ? 443 : 80;
+  const meant = where.port === plain ? where.host : `${where.host}:${where.port}`;
+  // As nearly all clients write it; an IPv6 address has brackets.
+  if (written === meant && !where.host.includes(":")) return undefined;
   const match = /^(\[[0-9a-fA-F:.]+\]|[^:[\]]+)(?::([0-9]{1,5}))?$/.exec(written);
   const [, name = "", port] = match ?? [];
-  const plain = secure ? 443 : 80;
   const literal = parseAddress(name.replace(/^\[(.*)\]$/, "$1"));
   const host = literal?.text ?? hostName(name);
   if (host !== where.host || (port === undefined ? plain : Number(port)) !== where.port) {
-    const meant = where.port === plain ? where.host : `${where.host}:${where.port}`;
     return fault(421, `the connection is for ${meant}, and the request for another host`);
   }
   return undefined;

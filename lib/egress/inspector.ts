@@ -8,7 +8,7 @@ import { denialBody } from "../policy/denial.ts";
 import { Refused } from "../policy/refused.ts";
 import type { Audit } from "./audit.ts";
 import type { Credentials } from "./credentials.ts";
-import { forward } from "./forward.ts";
+import { type Carrying, forward } from "./forward.ts";
 import { readRequest, type ReadRequest } from "./http-request.ts";
 import { limits } from "./limits.ts";
 import type { LivePolicy } from "./live-policy.ts";
@@ -172,7 +172,8 @@ export class Inspector {
       reason,
       fix,
     });
-    const ended = new AbortController();
+    const carrying: Carrying = { upstream: undefined };
+    let isCut = false;
     const forget = tunnels.add({
       denied: () => {
         const now = decide(policy.current, who, where, read);
@@ -180,14 +181,15 @@ export class Inspector {
       },
       cut: (denied) => {
         this.#record(inspected, read, denied);
-        ended.abort();
+        isCut = true;
+        carrying.upstream?.destroy();
         request.socket.destroy();
       },
     });
     try {
-      await forward({ request, response, read, origin, where, secure, dressed, begin, signal: ended.signal });
+      await forward({ request, response, read, origin, where, secure, dressed, begin, carrying });
     } catch (error) {
-      if (!ended.signal.aborted) this.#unreachable(turn, inspected, read, error);
+      if (!isCut) this.#unreachable(turn, inspected, read, error);
     } finally {
       forget();
     }

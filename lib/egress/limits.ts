@@ -30,6 +30,9 @@ const bounds = {
   answerMs: 10 * 60 * 1000,
   /** Milliseconds for the system's resolver. */
   resolveMs: 10_000,
+  /** Milliseconds that its answer is kept, and of how many names. */
+  resolvedMs: 2_000,
+  resolved: 1_024,
   /** Milliseconds from the first SYN to a connection, over all addresses. */
   dialMs: 15_000,
   /** Milliseconds until the next address is tried beside the one before (RFC 8305, 8: 250). */

@@ -14,19 +14,32 @@ export const resolverEnvironment: Readonly<Record<string, string>> = { LOCALDOMA
 
 /**
  * The system's own resolver (hosts file, nsswitch), asked after the decision only. Askers of the same name at the same
- * time share one lookup; nothing is kept after it.
+ * time share one lookup, and those that come within two seconds its answer: programs open connections in bursts, and a
+ * lookup takes as long as all the rest. What is kept is addresses alone; they are checked anew each time.
  */
 export class Resolver {
   readonly #running = new Map<string, Promise<readonly IpAddress[]>>();
+  readonly #kept = new Map<string, { readonly addresses: readonly IpAddress[]; readonly until: number }>();
 
   async addresses(host: string): Promise<readonly IpAddress[]> {
     const literal = parseAddress(host);
     if (literal !== undefined) return [literal];
+    const kept = this.#kept.get(host);
+    if (kept !== undefined && performance.now() < kept.until) return kept.addresses;
     const running = this.#running.get(host);
     if (running !== undefined) return await running;
     const lookup = withTimeout(host, lookUp(host)).finally(() => this.#running.delete(host));
     this.#running.set(host, lookup);
-    return await lookup;
+    const addresses = await lookup;
+    this.#keep(host, addresses);
+    return addresses;
+  }
+
+  #keep(host: string, addresses: readonly IpAddress[]): void {
+    this.#kept.delete(host);
+    this.#kept.set(host, { addresses, until: performance.now() + limits.resolvedMs });
+    const [oldest] = this.#kept.keys();
+    if (this.#kept.size > limits.resolved && oldest !== undefined) this.#kept.delete(oldest);
   }
 }
 

@@ -14,13 +14,13 @@ export const p95 = (samples: readonly number[]): number => quantile(samples, 0.9
 export type Measured = () => number | Promise<number>;
 
 /**
- * Takes turns, and every second round in the other order, so that what else the machine does meets all alike. The
- * first rounds warm caches up and do not count.
+ * Takes turns, and every second round in the other order (or each in a random one), so that what else the machine does
+ * meets all alike. The first rounds warm caches up and do not count.
  */
 export async function interleaved<Name extends string>(
   rounds: number,
   contenders: Readonly<Record<Name, Measured>>,
-  warm = 3,
+  { warm = 3, order = "turned" }: { readonly warm?: number; readonly order?: "turned" | "random" } = {},
 ): Promise<Record<Name, number[]>> {
   const entries = Object.entries<Measured>(contenders) as [Name, Measured][];
   const samples = Object.fromEntries(entries.map(([name]) => [name, []])) as unknown as Record<
@@ -28,12 +28,22 @@ export async function interleaved<Name extends string>(
     number[]
   >;
   for (let round = -warm; round < rounds; round++) {
-    for (const [name, measured] of round % 2 === 0 ? entries : entries.toReversed()) {
+    const turned = round % 2 === 0 ? entries : entries.toReversed();
+    for (const [name, measured] of order === "random" ? shuffled(entries) : turned) {
       const time = await measured();
       if (round >= 0) samples[name].push(time);
     }
   }
   return samples;
+}
+
+export function shuffled<T>(all: readonly T[]): T[] {
+  const order = [...all];
+  for (let at = order.length - 1; at > 0; at--) {
+    const other = Math.floor(Math.random() * (at + 1));
+    [order[at], order[other]] = [order[other] as T, order[at] as T];
+  }
+  return order;
 }
 
 /** The milliseconds that `work` takes. */

@@ -40,6 +40,13 @@ export class Client implements AsyncDisposable {
     return new Client(spawn(program, rest, { stdio: ["pipe", "pipe", "inherit"] }));
   }
 
+  /** Outside, where our files are as they are here. */
+  static beside(enter: readonly string[], path: string): Client {
+    const [program = process.execPath, ...rest] = enter;
+    rest.push(process.execPath, path);
+    return new Client(spawn(program, rest, { stdio: ["pipe", "pipe", "inherit"] }));
+  }
+
   async ask(line: string): Promise<string> {
     this.#child.stdin?.write(`${line}\n`);
     return this.next();

@@ -36,7 +36,7 @@ async function* rows(): AsyncGenerator<Row> {
       },
       peer: async () => (await well(runNode([empty, state], env, folder))).milliseconds,
     },
-    1,
+    { warm: 1 },
   );
   yield compared("nacre up, nothing to do", ours, peer, {
     most: 2,

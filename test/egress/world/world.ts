@@ -206,14 +206,20 @@ export class World {
     return wire;
   }
 
-  /** Words before a program that is to run on the egress' host as itself, not as the world's root. */
-  entry(uid: number): string[] {
-    const there = ["nsenter", "-t", String(this.#world), "-n", "-m"];
+  /** Words before a program that is to run on the egress' host, or where the servers are, as itself, not as the world's root. */
+  entry(uid: number, where: "egress" | "servers" = "egress"): string[] {
+    const pid = where === "egress" ? this.#world : this.#servers;
+    const there = ["nsenter", "-t", String(pid), "-n", "-m"];
     const as = [`--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
     if (process.getuid?.() === 0) return uid === 0 ? there : [...there, "setpriv", ...as];
     // An ordinary user comes in as the world's root, and is itself again in a user namespace below.
     const itself = ["--user", `--map-user=${uid}`, `--map-group=${process.getgid?.() ?? uid}`];
     return [...there, "-U", "--preserve-credentials", "unshare", ...itself];
+  }
+
+  /** Words before a program that is to run as the agent's do. */
+  agentEntry(): string[] {
+    return ["nsenter", "-t", String(this.#agent), "-U", "-n", "-m", "--preserve-credentials"];
   }
 
   /** A program on the egress' host that goes on running, once it said a line. */

@@ -1,0 +1,63 @@
+import { interleaved, type Measured, quantile } from "../measure.ts";
+import { milliseconds, type Bench, type Row } from "../report.ts";
+import { plainNode, squid, tinyproxy } from "./peers.ts";
+import { first } from "./rules.ts";
+import { Stage } from "./stage.ts";
+
+const rounds = 400;
+const most = 1.5;
+
+/** From connect to the first byte of a server that speaks first: what the agent waits for every new connection. */
+export const connect: Bench = { name: "connect", rows };
+
+async function* rows(): AsyncGenerator<Row> {
+  await using stage = await Stage.open();
+  const peers = [await squid(stage), await tinyproxy(stage), await plainNode(stage)];
+  await using inside = stage.client("agent");
+  await using outside = stage.client("egress");
+  const timed = async (client: typeof inside, ask: string): Promise<number> => {
+    const took = Number(await client.ask(ask));
+    if (Number.isNaN(took)) throw new Error(`${ask}: no byte came`);
+    return took;
+  };
+  const resolved = await inside.ask(`address ${first.name}`);
+  for (const [what, dialled, told] of [
+    ["by name", resolved, first.name],
+    ["by address", first.address, first.address],
+  ] as const) {
+    const contenders: Record<string, Measured> = {
+      nacre: () => timed(inside, `once ${dialled} ${first.port}`),
+      direct: () => timed(outside, `once ${first.address} ${first.port}`),
+    };
+    for (const peer of peers) {
+      if ("why" in peer) continue;
+      contenders[peer.name] = () => timed(outside, `through ${peer.port} ${told} ${first.port}`);
+    }
+    const times = await interleaved(rounds, contenders, { order: "random" });
+    const nacre = times["nacre"] ?? [];
+    for (const peer of peers) {
+      const name = `captured connect to first byte, ${what}, against CONNECT of ${peer.name}`;
+      if ("why" in peer) {
+        yield { what: name, ours: "left out", note: peer.why };
+        continue;
+      }
+      yield row(name, nacre, times[peer.name] ?? [], peer.name.startsWith("squid"));
+    }
+    yield row(`the same, ${what}, against no proxy at all`, nacre, times["direct"] ?? [], false);
+  }
+}
+
+function row(what: string, ours: readonly number[], peer: readonly number[], isGoal: boolean): Row {
+  const ratio = quantile(ours, 0.5) / quantile(peer, 0.5);
+  return {
+    what,
+    ours: shown(ours),
+    peer: shown(peer),
+    ratio,
+    ...(isGoal ? { goal: `≤ ${most}x`, met: ratio <= most } : {}),
+    note: `p50 (p99); ratio of the p50s, of the p99s ${(quantile(ours, 0.99) / quantile(peer, 0.99)).toFixed(2)}x; ${rounds} of each, in random order`,
+  };
+}
+
+const shown = (samples: readonly number[]): string =>
+  `${milliseconds(quantile(samples, 0.5))} (${milliseconds(quantile(samples, 0.99))})`;
