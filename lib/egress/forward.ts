@@ -175,7 +175,7 @@ async function back(answered: http.IncomingMessage, { request, response, read }:
  * does the same at a quarter of what a small request costs altogether.)
  */
 async function pour(answered: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const { promise, resolve, reject } = Promise.withResolvers<undefined>();
   const broken = (error?: Error): void => {
     response.destroy();
     reject(error ?? new Error("it ended before its time"));
@@ -194,7 +194,7 @@ async function pour(answered: http.IncomingMessage, response: http.ServerRespons
   answered.once("error", broken).once("close", () => {
     if (!answered.complete) broken();
   });
-  response.once("finish", resolve).once("close", () => {
+  response.once("finish", () => resolve(undefined)).once("close", () => {
     if (!response.writableFinished) broken();
   });
   await promise;

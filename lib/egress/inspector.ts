@@ -173,7 +173,7 @@ export class Inspector {
       fix,
     });
     const carrying: Carrying = { upstream: undefined };
-    let isCut = false;
+    const ended = { byPolicy: false };
     const forget = tunnels.add({
       denied: () => {
         const now = decide(policy.current, who, where, read);
@@ -181,7 +181,7 @@ export class Inspector {
       },
       cut: (denied) => {
         this.#record(inspected, read, denied);
-        isCut = true;
+        ended.byPolicy = true;
         carrying.upstream?.destroy();
         request.socket.destroy();
       },
@@ -189,7 +189,7 @@ export class Inspector {
     try {
       await forward({ request, response, read, origin, where, secure, dressed, begin, carrying });
     } catch (error) {
-      if (!isCut) this.#unreachable(turn, inspected, read, error);
+      if (!ended.byPolicy) this.#unreachable(turn, inspected, read, error);
     } finally {
       forget();
     }
