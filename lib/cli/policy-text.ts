@@ -22,7 +22,10 @@ export async function textOf(file: string, most = largest): Promise<string> {
       if ((size += piece.length) > most) break;
     }
   } catch (error) {
-    throw fail(`cannot be read: ${error instanceof Error ? error.message : String(error)}`, "name a file that is there");
+    throw fail(
+      `cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      "name a file that is there",
+    );
   }
   if (size > most) throw fail(`is larger than ${most / 2 ** 20} MiB`, "split it up");
   try {

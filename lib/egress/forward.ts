@@ -63,15 +63,7 @@ export async function forward(forwarding: Forwarding): Promise<void> {
 /** RFC 9110, 9.2.1. */
 const safe = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 
-function start({
-  request,
-  read,
-  origin,
-  where,
-  secure,
-  dressed,
-  begin,
-}: Forwarding): http.ClientRequest {
+function start({ request, read, origin, where, secure, dressed, begin }: Forwarding): http.ClientRequest {
   const replaced = new Set<string>(["host", "content-length"]);
   for (let index = 0; index < dressed.headers.length; index += 2) {
     replaced.add((dressed.headers[index] ?? "").toLowerCase());
@@ -194,9 +186,11 @@ async function pour(answered: http.IncomingMessage, response: http.ServerRespons
   answered.once("error", broken).once("close", () => {
     if (!answered.complete) broken();
   });
-  response.once("finish", () => resolve(undefined)).once("close", () => {
-    if (!response.writableFinished) broken();
-  });
+  response
+    .once("finish", () => resolve(undefined))
+    .once("close", () => {
+      if (!response.writableFinished) broken();
+    });
   await promise;
 }
 
