@@ -3,6 +3,7 @@ export { canonicalJson, digestOf, digestOfText } from "./canonical.ts";
 export { examineText, readText, type Examined } from "./described.ts";
 export { checkAgent, checkProvider, checkTry } from "./checks.ts";
 export {
+  bindCredentials,
   credentialFindings,
   credentialOf,
   credentialSchema,

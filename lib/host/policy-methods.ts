@@ -3,6 +3,7 @@ import { NacreError } from "../error.ts";
 import { policyHash } from "../policy/hash.ts";
 import type { HostSandbox } from "../synth/host-objects.ts";
 import type { ParsedBodyOf } from "./api.ts";
+import { boundAs } from "./bound-hosts.ts";
 import { unexpired } from "./overrides.ts";
 import type { Sandboxes } from "./sandboxes.ts";
 import type { Handlers } from "./server.ts";
@@ -16,7 +17,8 @@ export function policyHandlers(sandboxes: Sandboxes): Pick<Handlers, keyof typeo
       refuseStatic(body, record.spec);
       // What was granted a moment ago counts for the egress too.
       await network.refresh();
-      const changed = await network.policy.set(body.network, body.wait);
+      const bound = boundAs(record.spec, body.network, `sandbox ${body.id}`);
+      const changed = await network.policy.set(bound, body.wait);
       await network.refresh();
       return changed;
     },
