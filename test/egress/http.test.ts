@@ -152,6 +152,40 @@ describe("an inspected host", () => {
     expect((await world.run(`curl -sS ${at}/cut`)).code).toBe(18);
   });
 
+  /** The origin answers with these bytes. */
+  const raw = (bytes: string, times = 1): string =>
+    `${at}/raw?end=1&times=${times}&bytes=${Buffer.from(bytes, "latin1").toString("base64url")}`;
+  const whole = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+
+  test.each([
+    ["a hint that is no Link", `HTTP/1.1 103 Early Hints\r\nLink: nothing\r\n\r\n${whole}`, "hi 200"],
+    ["control characters in its reason", whole.replace("OK", "\xff\x01"), "hi 200"],
+    ["another protocol that nobody asked for", `HTTP/1.1 101 Switching\r\n\r\n${whole}`, " 502"],
+    ["a status that is none", whole.replace("200", "099"), " 502"],
+    ["a field with a NUL", whole.replace("\r\n\r\n", "\r\nX: \0\r\n\r\n"), " 502"],
+    ["a field of a change of protocol", whole.replace("\r\n\r\n", "\r\nUpgrade: h2c\r\n\r\n"), "hi 200"],
+  ])("that answers with %s takes nothing but its own answer along", async (_what, bytes, expected) => {
+    await start({ api: rest({ access: "full" }) });
+    const { out } = await world.run(`curl -sSi -m 10 -w ' %{http_code}' '${raw(bytes)}'`);
+    expect(out.replaceAll(/^\{.*\}/gm, "").slice(-expected.length)).toBe(expected);
+    expect(out).not.toContain("h2c");
+    expect((await world.run(`curl -sS -o /dev/null -w '%{http_code}' ${at}/ok`)).out).toBe("200");
+  });
+
+  test("that sends hints without end fills no memory", async () => {
+    await start({ api: rest({ access: "full" }) });
+    const before = memory(egress);
+    const hint = `HTTP/1.1 103 Early Hints\r\nLink: <${"a".repeat(3000)}>; rel=preload\r\n\r\n`;
+    const target = raw(hint, 40_000).slice(at.length);
+    const slow = world.start(
+      `exec 3<>/dev/tcp/api.example.com/9080; printf 'GET ${target} HTTP/1.1\\r\\nHost: api.example.com:9080\\r\\n\\r\\n' >&3; sleep 30`,
+    );
+    await expect.poll(seen).toHaveLength(1);
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    expect(memory(egress) - before).toBeLessThan(100);
+    slow.kill("SIGKILL");
+  });
+
   test("that cannot be verified is never spoken to, and the agent is told", async () => {
     await start({ api: rest({ access: "full" }, "api.example.org") });
     const got = await world.run(`curl -sS -w '%{http_code}' https://api.example.org:9443/ok`);
@@ -239,6 +273,17 @@ describe("an inspected host", () => {
       ).code,
     ).not.toBe(0);
   });
+});
+
+test("a request that says in a field or a parameter that it is another one is refused", async () => {
+  await start({ api: rest({ rules: [allow("POST", "/ok/**")] }) });
+  const code = async (options: string, query = ""): Promise<string> =>
+    (await world.run(`curl -sS -o /dev/null -w '%{http_code}' -X POST ${options} '${at}/ok/1${query}'`)).out;
+  for (const field of ["X-HTTP-Method-Override: DELETE", "X-HTTP-Method: MERGE", "X-Original-URL: /no"])
+    expect(await code(`-H '${field}'`), field).toBe("400");
+  expect(await code("", "?_method=delete")).toBe("400");
+  expect(await code("-H 'X-HTTP-Method-Override: POST'", "?_method=post")).toBe("200");
+  expect(seen()).toHaveLength(1);
 });
 
 describe("a new policy", () => {

@@ -50,6 +50,16 @@ export function origins(
         response.write("one ");
         response.addTrailers({ "x-sum": "3", "set-cookie": "x=999" });
         response.end("two");
+      } else if (path === "/raw") {
+        // Whatever the client says that an origin shall answer, as bytes.
+        const asked = new URLSearchParams(url.split("?")[1]);
+        const bytes = Buffer.from(asked.get("bytes") ?? "", "base64url");
+        const pump = (left: number): void => {
+          if (left === 0 && asked.has("end")) request.socket.end();
+          if (left === 0 || request.socket.destroyed) return;
+          request.socket.write(bytes, () => pump(left - 1));
+        };
+        pump(Number(asked.get("times") ?? 1));
       } else if (path === "/none") response.writeHead(204).end();
       else if (path === "/cut") {
         response.writeHead(200, { "content-length": "100" });
