@@ -130,6 +130,7 @@ describe("a credential that an endpoint is bound to", () => {
     ["the placeholder at another place", {}, `-H 'X-Api-Key: ${placeholder}'`],
     ["in the query", {}, "", `${at}/ok?access_token=mine`],
     ["in the query, encoded", {}, "", `${at}/ok?access%5Ftoken=mine`],
+    ["in a query that is read in two ways", {}, "", `${at}/ok?a=1;access_token=mine`],
     ["in the query's own place", { query: "key" }, "", `${at}/ok?key=mine`],
     ["twice in the query's own place", { query: "key" }, "", `${at}/ok?key=${placeholder}&key=mine`],
     ["in Authorization, where the place is the query", { query: "key" }, "-H 'Authorization: Bearer mine'"],

@@ -186,6 +186,17 @@ describe("an inspected host", () => {
     slow.kill("SIGKILL");
   });
 
+  test("that breaks a kept connection is asked again where that is harmless, and never told twice", async () => {
+    await start({ api: rest({ access: "full" }) });
+    const code = async (options: string): Promise<string> =>
+      (await world.run(`curl -sS -o /dev/null -w '%{http_code}' ${options} ${at}/stale`)).out;
+    expect(await code("")).toBe("200");
+    expect(await code("")).toBe("200");
+    expect(seen()).toHaveLength(3);
+    expect(await code("-X POST")).toBe("502");
+    expect(seen().map(({ method }) => method)).toEqual(["GET", "GET", "GET", "POST"]);
+  });
+
   test("that cannot be verified is never spoken to, and the agent is told", async () => {
     await start({ api: rest({ access: "full" }, "api.example.org") });
     const got = await world.run(`curl -sS -w '%{http_code}' https://api.example.org:9443/ok`);
@@ -286,6 +297,27 @@ test("a request that says in a field or a parameter that it is another one is re
   expect(seen()).toHaveLength(1);
 });
 
+test("a client that sends more than there is room for is cut off", async () => {
+  await start({ api: rest({ rules: [allow("GET", "/**")] }) });
+  const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: api.example.com:9443\r\n\r\n`;
+  const cases = [
+    { send: [get("/slow"), get("/ok").repeat(60)] },
+    { send: [get("/slow"), get("/ok").repeat(70)] },
+  ];
+  const job = JSON.stringify({ host: "api.example.com", port: 9443, secure: true, cases });
+  fs.writeFileSync(path.join(world.folder, "job.json"), job);
+  const program = path.join(import.meta.dirname, "world/raw.ts");
+  const ran = await world.run(`${process.execPath} ${program} ${world.folder}/job.json`, {
+    NODE_EXTRA_CA_CERTS: `${world.folder}/agent-ca.crt`,
+  });
+  expect(JSON.parse(ran.out)).toMatchObject([{ closed: false }, { closed: true }]);
+  // Of a refused body, too, only a little is read.
+  const refused = async (bytes: number): Promise<string> =>
+    (await world.run(`head -c ${bytes} /dev/zero | curl -sSi -o - --data-binary @- -H Expect: ${at}/no`)).out;
+  expect(await refused(1000)).not.toMatch(/connection: close/i);
+  expect(await refused(3_000_000)).toMatch(/connection: close/i);
+});
+
 describe("a new policy", () => {
   const reload = async (base: Record<string, object>): Promise<void> => {
     egress?.send({ type: "network", network: { revision: 2, base: base as never, allows: [], blocks: [] } });
@@ -304,10 +336,27 @@ describe("a new policy", () => {
     );
     let out = "";
     child.stdout?.on("data", (chunk: Buffer) => (out += chunk.toString()));
-    await expect.poll(() => out).toBe("200\n");
+    await expect.poll(() => out, { timeout: 10_000 }).toBe("200\n");
     await reload({ api: rest({ rules: [allow("GET", "/new")] }) });
     child.stdin?.write("\n");
-    await expect.poll(() => out).toBe("200\n403r 200r\n");
+    await expect.poll(() => out, { timeout: 10_000 }).toBe("200\n403r 200r\n");
+  });
+
+  test("ends a kept connection on which nothing is under way, where it denies the host", async () => {
+    await start({ api: rest({ rules: [allow("GET", "/ok")] }) });
+    const target = "api.example.com:9443";
+    const kept = world.start(
+      `exec openssl s_client -quiet -connect ${target} -servername api.example.com 2>/dev/null`,
+    );
+    let out = "";
+    kept.stdout?.on("data", (chunk: Buffer) => (out += chunk.toString()));
+    kept.stdin?.write(`GET /ok HTTP/1.1\r\nHost: ${target}\r\n\r\n`);
+    await expect.poll(() => out, { timeout: 10_000 }).toContain("200 OK");
+    await reload({ api: rest({ rules: [allow("GET", "/new")] }) });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(kept.exitCode).toBeNull();
+    await reload({ other: rest({ access: "full" }, "other.example.com") });
+    await expect.poll(() => kept.exitCode, { timeout: 5000 }).not.toBeNull();
   });
 
   test("ends a request under way that it denies, and no other", async () => {

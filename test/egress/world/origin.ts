@@ -14,6 +14,7 @@ export function origins(
 ): { server: net.Server; port: number }[] {
   const seen = (line: object): void =>
     fs.appendFileSync(`${folder}/origin.jsonl`, `${JSON.stringify(line)}\n`);
+  const met = new WeakSet<net.Socket>();
   const answer: http.RequestListener = (request, response) => {
     const { method, url = "", rawHeaders: headers } = request;
     const [path = ""] = url.split("?");
@@ -35,11 +36,16 @@ export function origins(
       seen({ method, url, headers, servername });
       return;
     }
+    const known = met.has(request.socket);
+    met.add(request.socket);
     request.on("end", () => {
       const said = { ...done(), trailers: request.rawTrailers };
       seen(said);
       if (path === "/redirect") {
         response.writeHead(302, { location: decodeURIComponent(url.split("to=")[1] ?? "/") }).end();
+      } else if (path === "/stale" && known) {
+        // As one that closes a kept connection just when another request comes.
+        request.socket.destroy();
       } else if (path === "/hints") {
         response.writeEarlyHints({ link: "</style.css>; rel=preload" });
         response.end("hinted\n");
