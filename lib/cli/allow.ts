@@ -143,7 +143,8 @@ async function openedBy(daemon: Client, id: string, what: Named, only: Only): Pr
       message: `a rule would not open it: ${denial.reason}`,
       hint: denial.fix,
     });
-  return { what: { denial: what.id }, shown: denial.allow };
+  // What a person is shown is what is asked for: an id could mean something else by then.
+  return { what: denial.allow, shown: denial.allow };
 }
 
 /** Before anything is allowed: a blueprint that cannot be written into is an error first. */

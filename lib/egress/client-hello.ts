@@ -41,27 +41,41 @@ export function readClientHello(bytes: Buffer): FirstBytes {
   }
 }
 
-/** The body of the first handshake message, once it is whole. */
+/**
+ * The body of the first handshake message, once it is whole. Until then nothing is copied: it is asked again with each
+ * packet, and records of one byte each must not make that work grow.
+ */
 function handshakeOf(bytes: Buffer): Buffer | undefined {
-  const parts: Buffer[] = [];
+  const head = Buffer.alloc(4);
   let have = 0;
   let at = 0;
   while (at + 5 <= bytes.length) {
     if (bytes[at] !== handshakeRecord) throw new Malformed("a record of another kind inside the ClientHello");
     const length = bytes.readUInt16BE(at + 3);
     if (length === 0 || length > 16384) throw new Malformed("a record of no or too much length");
-    const part = bytes.subarray(at + 5, at + 5 + length);
-    parts.push(part);
-    have += part.length;
-    at += 5 + length;
+    const start = at + 5;
+    at = start + length;
+    const end = Math.min(at, bytes.length);
+    if (have < 4) bytes.copy(head, have, start, end);
+    have += end - start;
     if (have < 4) continue;
-    const message = Buffer.concat(parts);
-    if (message[0] !== clientHello) throw new Malformed("not a ClientHello");
-    const wanted = message.readUIntBE(1, 3);
+    if (head[0] !== clientHello) throw new Malformed("not a ClientHello");
+    const wanted = head.readUIntBE(1, 3);
     if (wanted > limits.helloBytes) throw new Malformed("longer than 32 KiB");
-    if (have >= 4 + wanted) return message.subarray(4, 4 + wanted);
+    if (have >= 4 + wanted) return contentOf(bytes.subarray(0, end)).subarray(4, 4 + wanted);
   }
   return undefined;
+}
+
+/** What is in records, without their heads. */
+function contentOf(records: Buffer): Buffer {
+  const parts: Buffer[] = [];
+  for (let at = 0; at < records.length;) {
+    const end = at + 5 + records.readUInt16BE(at + 3);
+    parts.push(records.subarray(at + 5, end));
+    at = end;
+  }
+  return Buffer.concat(parts);
 }
 
 function namesOf(hello: Reader): Omit<FirstBytes & { kind: "hello" }, "kind"> {

@@ -55,7 +55,7 @@ export class Credentials {
     if (credential === undefined) {
       const own = carriesCredential(message, read);
       if (own !== undefined) return refuseOwn(rule, own, place);
-      return mentionsPlaceholder(message, read) ? mismatch(rule, place) : plain;
+      return mentionsPlaceholder(message, read) ? mismatch(rule, place) : { ...plain, bound: true };
     }
     if (!place.secure) return deny(rule, "a credential goes over verified TLS only", "use https");
     const { provider } = credential;
@@ -66,7 +66,7 @@ export class Credentials {
     const own = ownCredential(message, read, position, placeholder);
     if (own !== undefined) return refuseOwn(rule, own, place);
     if (secret === undefined) return { lacking: `the credential ${provider} has no value now` };
-    return put(message, read, position, placeholder, secret);
+    return { ...put(message, read, position, placeholder, secret), bound: true };
   }
 }
 

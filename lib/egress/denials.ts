@@ -19,9 +19,12 @@ export function readDenials(file: string, since = 0): Denial[] {
   const found = new Map<string, Denial>();
   for (const record of readAudit(file)) {
     if (record.id === undefined || Date.parse(record.time) < since) continue;
-    const known = found.get(record.id);
-    found.delete(record.id);
-    found.set(record.id, {
+    // An agent chooses what it is refused, and so can make two things with one short id: they stay two.
+    const { host, port, binary, layer, method, path } = record;
+    const key = JSON.stringify([record.id, host, port, binary, layer, method, path]);
+    const known = found.get(key);
+    found.delete(key);
+    found.set(key, {
       ...record,
       id: record.id,
       count: (known?.count ?? 0) + (record.count ?? 1),

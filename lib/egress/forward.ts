@@ -4,6 +4,7 @@ import type { Destination } from "../policy/decision.ts";
 import { forwardedHeaders, forwardedTrailers } from "./http-headers.ts";
 import type { ReadRequest } from "./http-request.ts";
 import { limits } from "./limits.ts";
+import { isCredential } from "./own-credential.ts";
 import type { Origin } from "./origin.ts";
 
 /** What the request carries beside what the agent wrote. */
@@ -12,6 +13,8 @@ export interface Dressed {
   readonly target: string;
   /** Fields, `[name, value, …]`, that replace the agent's of the same name. */
   readonly headers: readonly string[];
+  /** A credential belongs to this host: the client's own go neither in trailers, nor as cookies that it would get. */
+  readonly bound?: boolean;
 }
 
 export interface Forwarding {
@@ -90,16 +93,20 @@ function start({ request, read, origin, where, secure, dressed, begin }: Forward
   });
   // A body begins at once, or when the origin says so.
   if (read.body === "none") upstream.end();
-  else if (begin === "now") send(request, upstream);
+  else if (begin === "now") send(request, upstream, dressed);
   return upstream;
 }
 
 const bodied = new Set(["POST", "PUT", "PATCH"]);
 
-function send(request: http.IncomingMessage, upstream: http.ClientRequest): void {
+function send(request: http.IncomingMessage, upstream: http.ClientRequest, dressed: Dressed): void {
   request.pipe(upstream, { end: false });
   request.once("end", () => {
-    for (const [name, value] of forwardedTrailers(request)) upstream.addTrailers([[name, value]]);
+    const trailers = forwardedTrailers(
+      request,
+      (name) => dressed.bound === true && mayBeCredential(name, dressed),
+    );
+    if (trailers.length > 0) upstream.addTrailers(trailers);
     upstream.end();
   });
   // An agent that hangs up in the middle of its body: the origin must not take the half for the whole.
@@ -108,9 +115,12 @@ function send(request: http.IncomingMessage, upstream: http.ClientRequest): void
   });
 }
 
+const mayBeCredential = (name: string, { headers }: Dressed): boolean =>
+  isCredential(name) || headers[0]?.toLowerCase() === name;
+
 async function answerTo(
   upstream: http.ClientRequest,
-  { request, response, begin }: Forwarding,
+  { request, response, begin, dressed }: Forwarding,
 ): Promise<http.IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
   let answered = false;
@@ -127,20 +137,33 @@ async function answerTo(
     upstream.once("continue", () => {
       if (response.headersSent || response.destroyed) return;
       response.writeContinue();
-      send(request, upstream);
+      send(request, upstream, dressed);
     });
   }
+  let hints = 0;
   upstream.on("information", ({ statusCode, headers }) => {
     const link = headers["link"];
-    if (statusCode === 103 && typeof link === "string" && !response.headersSent)
+    if (statusCode !== 103 || typeof link !== "string" || response.headersSent || response.destroyed) return;
+    // Nothing holds an origin back that sends one after the other, and nobody needs many.
+    if (++hints > limits.hints) return;
+    try {
       response.writeEarlyHints({ link });
+    } catch {
+      // A Link that Node does not take for one: hints may be left out.
+    }
   });
   return await promise;
 }
 
-async function back(answered: http.IncomingMessage, { request, response, read }: Forwarding): Promise<void> {
+async function back(
+  answered: http.IncomingMessage,
+  { request, response, read, dressed }: Forwarding,
+): Promise<void> {
   const status = answered.statusCode ?? 502;
-  const headers = forwardedHeaders(answered);
+  // Nothing asked for another protocol, and what is below 100 is no status.
+  if (status < 200) throw new Error(`${status} is no answer`);
+  // A session that the credential opened would be one: the agent could send it elsewhere, and never here.
+  const headers = forwardedHeaders(answered, (name) => dressed.bound === true && name === "set-cookie");
   // RFC 9112, 9.3: an answer before the request's end leaves bytes that belong to no next request.
   if (!request.complete) response.shouldKeepAlive = false;
   if (
@@ -149,7 +172,9 @@ async function back(answered: http.IncomingMessage, { request, response, read }:
   ) {
     headers.push("Transfer-Encoding", "chunked");
   }
-  response.writeHead(status, answered.statusMessage ?? "", headers);
+  const reason = answered.statusMessage ?? "";
+  // RFC 9112, 4: nobody reads it; Node throws where it is not as it should be.
+  response.writeHead(status, /^[\t\x20-\x7e]*$/.test(reason) ? reason : "", headers);
   if (read.method === "HEAD" || status === 204 || status === 304) {
     answered.resume();
     response.end();

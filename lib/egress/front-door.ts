@@ -15,6 +15,7 @@ import type { LivePolicy } from "./live-policy.ts";
 import type { Owners } from "./owners.ts";
 import type { AddressPool } from "./pool.ts";
 import { splice } from "./splice.ts";
+import { tightened } from "./tightened.ts";
 import type { Tunnels } from "./tunnels.ts";
 import { Unreachable } from "./unreachable.ts";
 import type { Upstreams } from "./upstreams.ts";
@@ -109,10 +110,11 @@ export class FrontDoor {
     if (changed !== undefined) throw new Refused(changed, where);
     const cut = Promise.withResolvers<never>();
     cut.promise.catch(() => undefined);
+    let dialled: net.Socket | undefined;
     const forget = tunnels.add({
       denied: () => {
         const now = decide(policy.current, who, where);
-        return now.verdict === "deny" ? now : undefined;
+        return now.verdict === "deny" ? now : tightened(decision, now, where, dialled?.remoteAddress);
       },
       cut: (denied) => {
         cut.reject(new Refused(denied, where));
@@ -129,6 +131,7 @@ export class FrontDoor {
         upstreams.connect(where, ended.signal, decision.within),
         cut.promise,
       ]);
+      dialled = upstream;
       // Elsewhere the server may speak first, so it is dialled before the agent's first bytes are known.
       const opening = decision.inspect === "sniff" ? openingOf(captured, decision) : Promise.resolve(hello);
       await this.#join(captured, who, decision, upstream, opening, cut.promise);

@@ -44,11 +44,15 @@ export function forwardedHeaders(message: IncomingMessage, drop?: (name: string)
 }
 
 /** The fields of a chunked message's end that may go on. */
-export function forwardedTrailers({ rawTrailers }: IncomingMessage): [string, string][] {
+export function forwardedTrailers(
+  { rawTrailers }: IncomingMessage,
+  drop?: (name: string) => boolean,
+): [string, string][] {
   const kept: [string, string][] = [];
   for (let index = 0; index < rawTrailers.length; index += 2) {
     const name = rawTrailers[index] ?? "";
-    if (!headOnly.has(name.toLowerCase())) kept.push([name, rawTrailers[index + 1] ?? ""]);
+    const lower = name.toLowerCase();
+    if (!headOnly.has(lower) && drop?.(lower) !== true) kept.push([name, rawTrailers[index + 1] ?? ""]);
   }
   return kept;
 }

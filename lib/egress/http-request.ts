@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { parseAddress } from "../policy/address.ts";
 import { canonicalPath } from "../policy/canonical-path.ts";
-import type { Destination, HttpRequest } from "../policy/decision.ts";
+import type { Destination, HttpRequest, Query } from "../policy/decision.ts";
 import { hostName } from "../policy/host-name.ts";
 import { readQuery } from "../policy/query.ts";
 
@@ -47,7 +47,25 @@ export function readRequest(
   if ("reason" in canonical) return fault(400, `the path cannot be taken: ${canonical.reason}`);
   // Read at once only where a rule could ask: most requests have none.
   const query = readQuery(search ?? "");
+  const other = otherRequest(message, query);
+  if (other !== undefined) return fault(400, `${other} would make it another request than it is`);
   return { method, path: canonical.path, query, search, body: framing };
+}
+
+/** Fields that frameworks take a request's method from; and its path, behind IIS and in older PHP ones. */
+const methodFields = ["x-http-method-override", "x-http-method", "x-method-override"];
+const pathFields = ["x-original-url", "x-rewrite-url"];
+
+/** What would have the origin do something else than the method and the path say, which is what was decided. */
+function otherRequest({ method = "", headers }: IncomingMessage, query: Query): string | undefined {
+  const isOther = (written: unknown): boolean =>
+    typeof written === "string" && written.toUpperCase() !== method;
+  const field =
+    methodFields.find((name) => isOther(headers[name])) ??
+    pathFields.find((name) => headers[name] !== undefined);
+  if (field !== undefined) return `the field ${field}`;
+  const named = query === "unreadable" ? [] : (query.get("_method") ?? []);
+  return named.some(isOther) ? "the parameter _method" : undefined;
 }
 
 function framingOf(message: IncomingMessage): ReadRequest["body"] | RequestFault {

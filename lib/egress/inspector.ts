@@ -141,7 +141,8 @@ export class Inspector {
       this.#unreachable(turn, inspected, read, broken);
       return;
     }
-    void this.#carry(turn, inspected, read, decision);
+    // Whatever goes wrong here ends this connection, and not the egress.
+    this.#carry(turn, inspected, read, decision).catch(() => request.socket.destroy());
   }
 
   async #carry(turn: Turn, inspected: Inspected, read: ReadRequest, decision: Carried): Promise<void> {
@@ -367,7 +368,8 @@ function send(response: http.ServerResponse, status: number, body: object): void
     return;
   }
   const text = JSON.stringify(body);
-  response.writeHead(status, {
+  // The reason is said anew: half an answer of the origin's may have left its own.
+  response.writeHead(status, http.STATUS_CODES[status], {
     "content-type": "application/json",
     "content-length": Buffer.byteLength(text),
   });

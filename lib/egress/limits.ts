@@ -13,6 +13,8 @@ const bounds = {
   headBytes: 32 * 1024,
   /** Milliseconds from a request's first byte to the end of its head. */
   headMs: 30_000,
+  /** Early hints (103) of one request that are passed on. */
+  hints: 8,
   /** Requests of one connection that wait for the answer to one before. */
   pipelined: 64,
   /** Bytes and milliseconds of a refused request's body that are read before the refusal. */

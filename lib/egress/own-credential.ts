@@ -5,16 +5,26 @@ import type { Placeholder } from "./placeholder.ts";
 
 /**
  * A credential by the name of its field or parameter. Wide on purpose: where the egress puts a credential on, a field that
- * looks like another one is refused, and the refusal says which.
+ * looks like another one is refused, and the refusal says which. Parts of names may be apart by anything: PHP reads
+ * `api.key` and `api key` as `api_key`.
  */
 const credentialName =
-  /auth|token|api[-_]?key|access[-_]?key|secret|passw|pwd|credential|cookie|session|signature|jwt|bearer|(^|[-_.[])(key|sid|sig)($|[-_.\]])/i;
+  /auth|token|access[^a-z0-9]?key|secret|passw|passphrase|passcode|pwd|credential|cookie|session|sessid|signature|jwt|bearer|assertion|hmac|dpop|key$|(^|[^a-z0-9])(key|sid|sig|sign|sk|ak|pass|otp|pat)($|[^a-z0-9])/i;
 
-/** Names that look like one and are none: they page, or they tell repeats apart. */
+/** Of vendors whose names say nothing: Honeycomb's and Artifactory's keys. */
+const vendors = /^x-honeycomb-team$|^x-jfrog-art-api$/i;
+
+/** Names that look like one and are none: they page, tell repeats apart, or name things. */
 const harmless =
-  /^(x-)?idempotency-key$|^authority$|^(page|next|next[-_]?page|continuation|sync|cursor|resume)[-_]?token$/i;
+  /^(x-)?idempotency-key$|^authority$|^(project|issue|space)key$|^(page|next|next[-_]?page|continuation|sync|cursor|resume)[-_]?token$/i;
 
-const isCredential = (name: string): boolean => credentialName.test(name) && !harmless.test(name);
+export const isCredential = (name: string): boolean =>
+  (credentialName.test(name) || vendors.test(name)) && !harmless.test(name);
+
+/** Whether some server could take one name for the other: `X_Api_Key`, `KEY`, `key[]`. */
+const alike = (name: string, other: string | undefined): boolean =>
+  other !== undefined && bare(name) === bare(other);
+const bare = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, "");
 
 /** The first credential of its own that a request brings, named for a person; `undefined`: none. */
 export function carriesCredential(message: IncomingMessage, read: ReadRequest): string | undefined {
@@ -36,20 +46,23 @@ export function ownCredential(
         : "header" in position
           ? position.header.toLowerCase()
           : undefined;
+  const user = position !== undefined && "basic" in position ? position.basic : undefined;
+  const parameter = position !== undefined && "query" in position ? position.query : undefined;
   let seen = false;
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = (rawHeaders[index] ?? "").toLowerCase();
     const value = rawHeaders[index + 1] ?? "";
     if (name === header) {
-      if (seen || placeholder?.isHeader(value) !== true) return `the header ${name}`;
+      if (seen || placeholder?.isHeader(value, user) !== true) return `the header ${name}`;
       seen = true;
-    } else if (isCredential(name)) return `the header ${name}`;
+    } else if (isCredential(name) || alike(name, header)) return `the header ${name}`;
   }
   if (query === "unreadable") return "a query that cannot be read";
   for (const [name, values] of query ?? []) {
-    if (position !== undefined && "query" in position && name === position.query) {
+    if (name === parameter) {
       if (values.length > 1 || placeholder?.is(values[0] ?? "") !== true) return `the parameter ${name}`;
-    } else if (isCredential(name) && values.some((value) => value !== "")) return `the parameter ${name}`;
+    } else if (alike(name, parameter) || (isCredential(name) && values.some((value) => value !== "")))
+      return `the parameter ${name}`;
   }
   if (search !== undefined && query === undefined) return "a query that was not read";
   return position !== undefined && "path" in position

@@ -31,6 +31,12 @@ function decoded(search: string): string {
   }
 }
 
+/** What clients send where the name is the credential. */
+const noPassword: ReadonlySet<string> = new Set(["", "x", "x-oauth-basic"]);
+
+/** A short name or an e-mail address (Jira, Zendesk); keys that vendors take as the name are longer. */
+const userName = /^[A-Za-z0-9._+-]{0,16}$|^[^@\s]{1,64}@[^@\s]{1,255}$/;
+
 /** The placeholder of one credential. Without a variable there is none, and nothing equals it. */
 export class Placeholder {
   readonly #variable: string | undefined;
@@ -45,10 +51,18 @@ export class Placeholder {
     return text === `${forms[0]}${this.#variable}` || this.#isAlias(text);
   }
 
-  /** `Bearer PLACEHOLDER`, the placeholder alone, or `Basic` with it as the name or the password. */
-  isHeader(value: string): boolean {
+  /**
+   * `Bearer PLACEHOLDER`, the placeholder alone, or `Basic` with it as the name or the password, and beside it nothing that
+   * could be a key itself: many servers look at one of the two alone.
+   * @param user the name that goes with it in `Basic`, where one is known
+   */
+  isHeader(value: string, user?: string): boolean {
     const basic = basicOf(value);
-    if (basic !== undefined) return basic.some((part) => this.is(part));
+    if (basic !== undefined) {
+      const [name = "", password = ""] = basic;
+      if (this.is(name)) return noPassword.has(password.toLowerCase());
+      return this.is(password) && (name === user || userName.test(name));
+    }
     return this.is(value.replace(/^[A-Za-z][A-Za-z-]* +/, ""));
   }
 

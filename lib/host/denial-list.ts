@@ -19,8 +19,10 @@ export interface DeniedSandbox {
 
 /** What was refused, newest last. The file is the egress', which parses an agent's bytes: nothing in it is trusted. */
 export function denialsIn(sandbox: DeniedSandbox, since = 0): Denial[] {
-  return recorded(sandbox.audit, since)
+  const all = recorded(sandbox.audit, 0);
+  return (since === 0 ? all : recorded(sandbox.audit, since))
     .filter((denial) => !isProbe(denial))
+    .map((denial) => (isAmbiguous(denial, all) ? ambiguous(denial) : denial))
     .map((denial) => ({
       id: denial.id,
       at: Date.parse(denial.last),
@@ -34,6 +36,17 @@ export function denialsIn(sandbox: DeniedSandbox, since = 0): Denial[] {
       allow: allowOf(denial, sandbox),
     }));
 }
+
+/** An agent can make two refusals with one id: a person who saw the one must not allow the other. */
+const isAmbiguous = ({ id }: Recorded, all: readonly Recorded[]): boolean =>
+  all.filter((one) => one.id === id).length > 1;
+
+const nameIt = "name it: nacre allow SANDBOX HOST[:PORT]";
+
+const ambiguous = (denial: Recorded): Recorded => ({
+  ...denial,
+  fix: { text: `something else was refused with the same id; ${nameIt}` },
+});
 
 /** Where the launcher's probes dial (`lib/launcher/src/init/probe.rs`); the audit keeps what became of it. */
 const probed = ["169.254.169.254:80", "192.0.2.1:443"];
@@ -74,15 +87,22 @@ const isId = (id: string): boolean => /^[0-9a-f]{8}$/.test(id);
 export const openedBy = (audit: string, id: string) =>
   recorded(audit, 0).find((denial) => denial.id === id)?.fix?.allow;
 
-/** What an `allow` of that denial would open. @throws NacreError `denial_unknown`, `denial_not_allowable` */
+/** What an `allow` of that denial would open. @throws NacreError `denial_unknown`, `denial_ambiguous`, `denial_not_allowable` */
 export function allowableIn(audit: string, sandbox: string, id: string) {
-  const found = recorded(audit, 0).find((denial) => denial.id === id);
+  const [found, other] = recorded(audit, 0).filter((denial) => denial.id === id);
   if (found === undefined)
     throw new NacreError({
       code: "denial_unknown",
       subject: `denial ${escapeControls(id)}`,
       message: `sandbox ${sandbox} has no such denial`,
       hint: `nacre denials ${sandbox} lists them`,
+    });
+  if (other !== undefined)
+    throw new NacreError({
+      code: "denial_ambiguous",
+      subject: `denial ${escapeControls(id)}`,
+      message: `more than one thing was refused with that id: ${[found, other].map(shown).join(" and ")}`,
+      hint: nameIt,
     });
   const open = found.fix?.allow;
   if (open === undefined)
@@ -94,6 +114,9 @@ export function allowableIn(audit: string, sandbox: string, id: string) {
     });
   return open;
 }
+
+const shown = ({ host = "", port, method, path }: Recorded): string =>
+  escapeControls([method, `${host}${port === undefined ? "" : `:${port}`}${path ?? ""}`].join(" ").trim());
 
 function recorded(audit: string, since: number): Recorded[] {
   const found = lstatSync(audit, { throwIfNoEntry: false });

@@ -52,6 +52,14 @@ describe("a ClientHello", () => {
     expect(readClientHello(endless)).toMatchObject({ kind: "malformed" });
   });
 
+  test("in records of one byte, one a packet, does not hold up what else there is to do", () => {
+    const bytes = clientHello({ extensions: [[0x0a0a, Buffer.alloc(6000)]], split: 1 }).subarray(0, 32_000);
+    const began = performance.now();
+    for (let end = 6; end <= bytes.length; end += 6)
+      expect(readClientHello(bytes.subarray(0, end)).kind).toBe("more");
+    expect(performance.now() - began).toBeLessThan(5000);
+  });
+
   test("in records of no bytes is malformed", () => {
     expect(readClientHello(Buffer.from([22, 3, 1, 0, 0]))).toMatchObject({ kind: "malformed" });
   });

@@ -130,11 +130,28 @@ describe("a credential that an endpoint is bound to", () => {
     ["the placeholder at another place", {}, `-H 'X-Api-Key: ${placeholder}'`],
     ["in the query", {}, "", `${at}/ok?access_token=mine`],
     ["in the query, encoded", {}, "", `${at}/ok?access%5Ftoken=mine`],
+    ["in a query that is read in two ways", {}, "", `${at}/ok?a=1;access_token=mine`],
     ["in the query's own place", { query: "key" }, "", `${at}/ok?key=mine`],
     ["twice in the query's own place", { query: "key" }, "", `${at}/ok?key=${placeholder}&key=mine`],
     ["in Authorization, where the place is the query", { query: "key" }, "-H 'Authorization: Bearer mine'"],
     ["in the path", { path: "/bot{}/" }, "", `${at}/botmine/send`],
     ["by TRACE, which sends everything back", {}, "-X TRACE"],
+    ["as the name beside the placeholder in Basic", {}, `-u 'sk_live_a_key_of_the_agents:${placeholder}'`],
+    ["as the password beside the placeholder in Basic", {}, `-u '${placeholder}:mine'`],
+    ["in the query's own place, in another case", { query: "appid" }, "", `${at}/ok?APPID=mine`],
+    ["in the query's own place, as a list", { query: "appid" }, "", `${at}/ok?appid[]=mine`],
+    ["in the header's own place, as CGI reads it", { header: "x-team" }, "-H 'X_Team: mine'"],
+    ["in a parameter that PHP takes for another", {}, "", `${at}/ok?api+key=mine`],
+    ["in a vendor's header: Honeycomb", {}, "-H 'X-Honeycomb-Team: mine'"],
+    ["in a vendor's header: Artifactory", {}, "-H 'X-JFrog-Art-Api: mine'"],
+    ["in a vendor's header: OKX", {}, "-H 'OK-ACCESS-PASSPHRASE: mine'"],
+    ["in a vendor's header: Coinbase", {}, "-H 'CB-ACCESS-SIGN: mine'"],
+    ["in a vendor's header: npm", {}, "-H 'npm-otp: mine'"],
+    ["in a vendor's header: DPoP", {}, "-H 'DPoP: mine'"],
+    ["in a vendor's parameter: serviceKey", {}, "", `${at}/ok?serviceKey=mine`],
+    ["in a vendor's parameter: Last.fm", {}, "", `${at}/ok?sk=mine`],
+    ["in a vendor's parameter: PHP's session", {}, "", `${at}/ok?PHPSESSID=mine`],
+    ["in a vendor's parameter: Shopify", {}, "", `${at}/ok?hmac=mine`],
   ])("is never beside the agent's own: %s", async (_name, position, options, target = `${at}/ok`) => {
     await start(bound(Object.keys(position).length === 0 ? undefined : position));
     const { status, body } = await curl(options, target);
@@ -142,6 +159,38 @@ describe("a credential that an endpoint is bound to", () => {
     expect(JSON.parse(body)).toMatchObject({ error: "policy_denied", layer: "credential" });
     expect(body).not.toContain(secret);
     expect(seen()).toEqual([]);
+  });
+
+  test.each([
+    ["an e-mail address", `-u 'someone@example.com/token:${placeholder}'`],
+    ["no name", `-u ':${placeholder}'`],
+    ["git's password for a token as the name", `-u '${placeholder}:x-oauth-basic'`],
+  ])("may have beside it, in Basic, %s", async (_what, options) => {
+    await start(bound());
+    expect(await curl(options)).toMatchObject({ status: 200 });
+  });
+
+  test("is not joined by one in a trailer, and opens no session of the agent's", async () => {
+    await start(bound());
+    const head = `POST /ok HTTP/1.1\r\nHost: api.example.com:9443\r\nTransfer-Encoding: chunked\r\n\r\n`;
+    const trailers = "X-Api-Key: mine\r\nX-Sum: 1\r\nX-Count: 2\r\n";
+    const cases = [{ send: [`${head}1\r\na\r\n0\r\n${trailers}\r\n`] }];
+    const job = JSON.stringify({ host: "api.example.com", port: 9443, secure: true, cases });
+    fs.writeFileSync(path.join(world.folder, "job.json"), job);
+    const program = path.join(import.meta.dirname, "world/raw.ts");
+    await world.run(`${process.execPath} ${program} ${world.folder}/job.json`, {
+      NODE_EXTRA_CA_CERTS: `${world.folder}/agent-ca.crt`,
+    });
+    expect(seen()).toMatchObject([{ trailers: ["X-Sum", "1", "X-Count", "2"] }]);
+
+    const answer = "HTTP/1.1 200 OK\r\nSet-Cookie: session=opened\r\nX-Kept: 1\r\nContent-Length: 0\r\n\r\n";
+    const bytes = Buffer.from(answer).toString("base64url");
+    const { body } = await curl("-i", `${at}/raw?bytes=${bytes}`);
+    expect(body).toMatch(/x-kept: 1/i);
+    expect(body).not.toContain("opened");
+    // Where no credential is bound, cookies are the agent's own affair.
+    const { body: other } = await curl("-i", `https://open.example.com:9443/raw?bytes=${bytes}`);
+    expect(other).toContain("opened");
   });
 
   test("does not keep harmless fields out", async () => {

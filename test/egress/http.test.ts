@@ -152,6 +152,51 @@ describe("an inspected host", () => {
     expect((await world.run(`curl -sS ${at}/cut`)).code).toBe(18);
   });
 
+  /** The origin answers with these bytes. */
+  const raw = (bytes: string, times = 1): string =>
+    `${at}/raw?end=1&times=${times}&bytes=${Buffer.from(bytes, "latin1").toString("base64url")}`;
+  const whole = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+
+  test.each([
+    ["a hint that is no Link", `HTTP/1.1 103 Early Hints\r\nLink: nothing\r\n\r\n${whole}`, "hi 200"],
+    ["control characters in its reason", whole.replace("OK", "\xff\x01"), "hi 200"],
+    ["another protocol that nobody asked for", `HTTP/1.1 101 Switching\r\n\r\n${whole}`, " 502"],
+    ["a status that is none", whole.replace("200", "099"), " 502"],
+    ["a field with a NUL", whole.replace("\r\n\r\n", "\r\nX: \0\r\n\r\n"), " 502"],
+    ["a field of a change of protocol", whole.replace("\r\n\r\n", "\r\nUpgrade: h2c\r\n\r\n"), "hi 200"],
+  ])("that answers with %s takes nothing but its own answer along", async (_what, bytes, expected) => {
+    await start({ api: rest({ access: "full" }) });
+    const { out } = await world.run(`curl -sSi -m 10 -w ' %{http_code}' '${raw(bytes)}'`);
+    expect(out.replaceAll(/^\{.*\}/gm, "").slice(-expected.length)).toBe(expected);
+    expect(out).not.toContain("h2c");
+    expect((await world.run(`curl -sS -o /dev/null -w '%{http_code}' ${at}/ok`)).out).toBe("200");
+  });
+
+  test("that sends hints without end fills no memory", async () => {
+    await start({ api: rest({ access: "full" }) });
+    const before = memory(egress);
+    const hint = `HTTP/1.1 103 Early Hints\r\nLink: <${"a".repeat(3000)}>; rel=preload\r\n\r\n`;
+    const target = raw(hint, 40_000).slice(at.length);
+    const slow = world.start(
+      `exec 3<>/dev/tcp/api.example.com/9080; printf 'GET ${target} HTTP/1.1\\r\\nHost: api.example.com:9080\\r\\n\\r\\n' >&3; sleep 30`,
+    );
+    await expect.poll(seen).toHaveLength(1);
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    expect(memory(egress) - before).toBeLessThan(100);
+    slow.kill("SIGKILL");
+  });
+
+  test("that breaks a kept connection is asked again where that is harmless, and never told twice", async () => {
+    await start({ api: rest({ access: "full" }) });
+    const code = async (options: string): Promise<string> =>
+      (await world.run(`curl -sS -o /dev/null -w '%{http_code}' ${options} ${at}/stale`)).out;
+    expect(await code("")).toBe("200");
+    expect(await code("")).toBe("200");
+    expect(seen()).toHaveLength(3);
+    expect(await code("-X POST")).toBe("502");
+    expect(seen().map(({ method }) => method)).toEqual(["GET", "GET", "GET", "POST"]);
+  });
+
   test("that cannot be verified is never spoken to, and the agent is told", async () => {
     await start({ api: rest({ access: "full" }, "api.example.org") });
     const got = await world.run(`curl -sS -w '%{http_code}' https://api.example.org:9443/ok`);
@@ -241,6 +286,38 @@ describe("an inspected host", () => {
   });
 });
 
+test("a request that says in a field or a parameter that it is another one is refused", async () => {
+  await start({ api: rest({ rules: [allow("POST", "/ok/**")] }) });
+  const code = async (options: string, query = ""): Promise<string> =>
+    (await world.run(`curl -sS -o /dev/null -w '%{http_code}' -X POST ${options} '${at}/ok/1${query}'`)).out;
+  for (const field of ["X-HTTP-Method-Override: DELETE", "X-HTTP-Method: MERGE", "X-Original-URL: /no"])
+    expect(await code(`-H '${field}'`), field).toBe("400");
+  expect(await code("", "?_method=delete")).toBe("400");
+  expect(await code("-H 'X-HTTP-Method-Override: POST'", "?_method=post")).toBe("200");
+  expect(seen()).toHaveLength(1);
+});
+
+test("a client that sends more than there is room for is cut off", async () => {
+  await start({ api: rest({ rules: [allow("GET", "/**")] }) });
+  const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: api.example.com:9443\r\n\r\n`;
+  const cases = [
+    { send: [get("/slow"), get("/ok").repeat(60)] },
+    { send: [get("/slow"), get("/ok").repeat(70)] },
+  ];
+  const job = JSON.stringify({ host: "api.example.com", port: 9443, secure: true, cases });
+  fs.writeFileSync(path.join(world.folder, "job.json"), job);
+  const program = path.join(import.meta.dirname, "world/raw.ts");
+  const ran = await world.run(`${process.execPath} ${program} ${world.folder}/job.json`, {
+    NODE_EXTRA_CA_CERTS: `${world.folder}/agent-ca.crt`,
+  });
+  expect(JSON.parse(ran.out)).toMatchObject([{ closed: false }, { closed: true }]);
+  // Of a refused body, too, only a little is read.
+  const refused = async (bytes: number): Promise<string> =>
+    (await world.run(`head -c ${bytes} /dev/zero | curl -sSi -o - --data-binary @- -H Expect: ${at}/no`)).out;
+  expect(await refused(1000)).not.toMatch(/connection: close/i);
+  expect(await refused(3_000_000)).toMatch(/connection: close/i);
+});
+
 describe("a new policy", () => {
   const reload = async (base: Record<string, object>): Promise<void> => {
     egress?.send({ type: "network", network: { revision: 2, base: base as never, allows: [], blocks: [] } });
@@ -259,10 +336,27 @@ describe("a new policy", () => {
     );
     let out = "";
     child.stdout?.on("data", (chunk: Buffer) => (out += chunk.toString()));
-    await expect.poll(() => out).toBe("200\n");
+    await expect.poll(() => out, { timeout: 10_000 }).toBe("200\n");
     await reload({ api: rest({ rules: [allow("GET", "/new")] }) });
     child.stdin?.write("\n");
-    await expect.poll(() => out).toBe("200\n403r 200r\n");
+    await expect.poll(() => out, { timeout: 10_000 }).toBe("200\n403r 200r\n");
+  });
+
+  test("ends a kept connection on which nothing is under way, where it denies the host", async () => {
+    await start({ api: rest({ rules: [allow("GET", "/ok")] }) });
+    const target = "api.example.com:9443";
+    const kept = world.start(
+      `exec openssl s_client -quiet -connect ${target} -servername api.example.com 2>/dev/null`,
+    );
+    let out = "";
+    kept.stdout?.on("data", (chunk: Buffer) => (out += chunk.toString()));
+    kept.stdin?.write(`GET /ok HTTP/1.1\r\nHost: ${target}\r\n\r\n`);
+    await expect.poll(() => out, { timeout: 10_000 }).toContain("200 OK");
+    await reload({ api: rest({ rules: [allow("GET", "/new")] }) });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(kept.exitCode).toBeNull();
+    await reload({ other: rest({ access: "full" }, "other.example.com") });
+    await expect.poll(() => kept.exitCode, { timeout: 5000 }).not.toBeNull();
   });
 
   test("ends a request under way that it denies, and no other", async () => {

@@ -55,6 +55,29 @@ describe("a new policy", () => {
     expect((await world.run("getent hosts allowed.example.com")).code).toBe(2);
   });
 
+  test.each([
+    ["looks into what was opaque", { protocol: "rest", access: "read-only" }, {}],
+    ["asks for its name where any bytes went", {}, { protocol: "tcp" }],
+    ["has other addresses", { allowed_ips: ["93.184.216.99"] }, {}],
+  ])("that %s ends what was opened before, and nothing else", async (_what, now, before) => {
+    const rules = (more: object): never =>
+      ({
+        a: { endpoints: [{ host: "allowed.example.com", port: 7000, ...more }] },
+        b: rule("halfdead.example.com", 7000),
+      }) as never;
+    egress = await world.egress(network({ base: rules(before) }));
+    await egress.next("loaded");
+    const [kept, dropped] = [await tunnel("halfdead.example.com"), await tunnel("allowed.example.com")];
+    egress.send({ type: "network", network: network({ revision: 2, base: rules(before) }) });
+    await egress.next("loaded");
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(dropped.ended()).toBe(false);
+    egress.send({ type: "network", network: network({ revision: 3, base: rules(now) }) });
+    await egress.next("loaded");
+    await expect.poll(dropped.ended).toBe(true);
+    expect(kept.ended()).toBe(false);
+  });
+
   test("that is invalid is told as failed, and the old one stays in force", async () => {
     egress = await world.egress(network({}));
     const open = await tunnel("allowed.example.com");

@@ -14,6 +14,7 @@ export function origins(
 ): { server: net.Server; port: number }[] {
   const seen = (line: object): void =>
     fs.appendFileSync(`${folder}/origin.jsonl`, `${JSON.stringify(line)}\n`);
+  const met = new WeakSet<net.Socket>();
   const answer: http.RequestListener = (request, response) => {
     const { method, url = "", rawHeaders: headers } = request;
     const [path = ""] = url.split("?");
@@ -35,11 +36,16 @@ export function origins(
       seen({ method, url, headers, servername });
       return;
     }
+    const known = met.has(request.socket);
+    met.add(request.socket);
     request.on("end", () => {
       const said = { ...done(), trailers: request.rawTrailers };
       seen(said);
       if (path === "/redirect") {
         response.writeHead(302, { location: decodeURIComponent(url.split("to=")[1] ?? "/") }).end();
+      } else if (path === "/stale" && known) {
+        // As one that closes a kept connection just when another request comes.
+        request.socket.destroy();
       } else if (path === "/hints") {
         response.writeEarlyHints({ link: "</style.css>; rel=preload" });
         response.end("hinted\n");
@@ -50,6 +56,16 @@ export function origins(
         response.write("one ");
         response.addTrailers({ "x-sum": "3", "set-cookie": "x=999" });
         response.end("two");
+      } else if (path === "/raw") {
+        // Whatever the client says that an origin shall answer, as bytes.
+        const asked = new URLSearchParams(url.split("?")[1]);
+        const bytes = Buffer.from(asked.get("bytes") ?? "", "base64url");
+        const pump = (left: number): void => {
+          if (left === 0 && asked.has("end")) request.socket.end();
+          if (left === 0 || request.socket.destroyed) return;
+          request.socket.write(bytes, () => pump(left - 1));
+        };
+        pump(Number(asked.get("times") ?? 1));
       } else if (path === "/none") response.writeHead(204).end();
       else if (path === "/cut") {
         response.writeHead(200, { "content-length": "100" });
