@@ -30,6 +30,7 @@ export interface Forwarding {
 /** A request on its way out, for whoever has to cut it. */
 export interface Carrying {
   upstream: http.ClientRequest | undefined;
+  isCut: boolean;
 }
 
 /**
@@ -63,15 +64,7 @@ export async function forward(forwarding: Forwarding): Promise<void> {
 /** RFC 9110, 9.2.1. */
 const safe = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 
-function start({
-  request,
-  read,
-  origin,
-  where,
-  secure,
-  dressed,
-  begin,
-}: Forwarding): http.ClientRequest {
+function start({ request, read, origin, where, secure, dressed, begin }: Forwarding): http.ClientRequest {
   const replaced = new Set<string>(["host", "content-length"]);
   for (let index = 0; index < dressed.headers.length; index += 2) {
     replaced.add((dressed.headers[index] ?? "").toLowerCase());
@@ -175,7 +168,7 @@ async function back(answered: http.IncomingMessage, { request, response, read }:
  * does the same at a quarter of what a small request costs altogether.)
  */
 async function pour(answered: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const { promise, resolve, reject } = Promise.withResolvers<undefined>();
   const broken = (error?: Error): void => {
     response.destroy();
     reject(error ?? new Error("it ended before its time"));
@@ -194,9 +187,11 @@ async function pour(answered: http.IncomingMessage, response: http.ServerRespons
   answered.once("error", broken).once("close", () => {
     if (!answered.complete) broken();
   });
-  response.once("finish", resolve).once("close", () => {
-    if (!response.writableFinished) broken();
-  });
+  response
+    .once("finish", () => resolve(undefined))
+    .once("close", () => {
+      if (!response.writableFinished) broken();
+    });
   await promise;
 }
 

@@ -168,8 +168,7 @@ export class Inspector {
       reason,
       fix,
     });
-    const carrying: Carrying = { upstream: undefined };
-    let isCut = false;
+    const carrying: Carrying = { upstream: undefined, isCut: false };
     const forget = tunnels.add({
       denied: () => {
         const now = decide(policy.current, who, where, read);
@@ -177,7 +176,7 @@ export class Inspector {
       },
       cut: (denied) => {
         this.#record(inspected, read, denied);
-        isCut = true;
+        carrying.isCut = true;
         carrying.upstream?.destroy();
         request.socket.destroy();
       },
@@ -185,7 +184,7 @@ export class Inspector {
     try {
       await forward({ request, response, read, origin, where, secure, dressed, begin, carrying });
     } catch (error) {
-      if (!isCut) this.#unreachable(turn, inspected, read, error);
+      if (!carrying.isCut) this.#unreachable(turn, inspected, read, error);
     } finally {
       forget();
     }
