@@ -33,6 +33,7 @@ export interface Forwarding {
 /** A request on its way out, for whoever has to cut it. */
 export interface Carrying {
   upstream: http.ClientRequest | undefined;
+  isCut: boolean;
 }
 
 /**

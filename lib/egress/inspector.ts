@@ -173,8 +173,7 @@ export class Inspector {
       reason,
       fix,
     });
-    const carrying: Carrying = { upstream: undefined };
-    const ended = { byPolicy: false };
+    const carrying: Carrying = { upstream: undefined, isCut: false };
     const forget = tunnels.add({
       denied: () => {
         const now = decide(policy.current, who, where, read);
@@ -182,7 +181,7 @@ export class Inspector {
       },
       cut: (denied) => {
         this.#record(inspected, read, denied);
-        ended.byPolicy = true;
+        carrying.isCut = true;
         carrying.upstream?.destroy();
         request.socket.destroy();
       },
@@ -190,7 +189,7 @@ export class Inspector {
     try {
       await forward({ request, response, read, origin, where, secure, dressed, begin, carrying });
     } catch (error) {
-      if (!ended.byPolicy) this.#unreachable(turn, inspected, read, error);
+      if (!carrying.isCut) this.#unreachable(turn, inspected, read, error);
     } finally {
       forget();
     }

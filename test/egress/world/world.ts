@@ -6,6 +6,7 @@ import path from "node:path";
 import readline from "node:readline";
 import type { Readable } from "node:stream";
 import { issue, makeAuthority } from "../../../lib/egress/authority.ts";
+import { egressNodeOptions } from "../../../lib/host/egress-spec.ts";
 import { javaKeyStore } from "../../../lib/host/java-key-store.ts";
 import { readAudit } from "../../../lib/egress/denials.ts";
 import type { AuditRecord } from "../../../lib/egress/audit-record.ts";
@@ -155,7 +156,8 @@ export class World {
   bareEgress(of: string = String(this.#agent)): RunningEgress {
     const state = fs.mkdtempSync(path.join(this.folder, "egress-"));
     const main = path.resolve(here, "../../../lib/egress/main.ts");
-    const program = ["python3", path.join(here, "inherit.py"), of, process.execPath, main];
+    const node = [process.execPath, ...egressNodeOptions, main];
+    const program = ["python3", path.join(here, "inherit.py"), of, ...node];
     const child = this.#enter(this.#world, ["-n", "-m"], program, { SSL_CERT_FILE: `${this.folder}/ca.crt` });
     return new RunningEgress(child, path.join(state, "audit.jsonl"));
   }
