@@ -2,6 +2,7 @@ import { z } from "zod";
 import { NacreError } from "../error.ts";
 import { positionOf, positionProblem } from "../policy/binding.ts";
 import type { CredentialPosition } from "../policy/decision.ts";
+import { HostTrie } from "../policy/host-trie.ts";
 import { hostPatternProblem, parseHostPattern } from "../policy/host-pattern.ts";
 import {
   bindingSchema,
@@ -134,6 +135,37 @@ export function bindCredentials(
       resolved(Object.hasOwn(credentials, name) ? credentials[name] : undefined),
     ]);
   return { network: Object.fromEntries(bound), credentials: Object.fromEntries(used) };
+}
+
+/**
+ * Throws `NacreError` where a credential is for a host that only a pattern reaches: it would be put on nowhere, and the
+ * agent's own would pass.
+ */
+export function refuseUnbound(
+  network: NetworkPolicies,
+  credentials: Readonly<Record<string, CredentialSpec>>,
+  subject: string,
+): void {
+  const endpoints = Object.values(network).flatMap((rule) => rule.endpoints);
+  const destinations = Object.entries(credentials).flatMap(([name, spec]) =>
+    spec.for.map((destination) => ({ name, destination })),
+  );
+  for (const { name, destination } of destinations) {
+    const [, host = "", port = "443"] = /^(.*?)(?::(\d{1,5}))?$/.exec(destination) ?? [];
+    const trie = new HostTrie<true>();
+    const there = endpoints.filter((endpoint) => endpointPorts(endpoint).includes(Number(port)));
+    for (const { host: written = "" } of there) {
+      const pattern = parseHostPattern(written);
+      if ("kind" in pattern) trie.at(pattern, () => true);
+    }
+    if (trie.matching(host).length === 0 || there.some((endpoint) => endpoint.host === host)) continue;
+    throw new NacreError({
+      code: "credential_unbound",
+      subject,
+      message: `the credential ${name} is for ${destination}, which only a pattern reaches`,
+      hint: `add an endpoint of that host and port: a credential goes to no host that a pattern happens to match`,
+    });
+  }
 }
 
 function bind(

@@ -13,7 +13,7 @@ import type {
 } from "./blueprint.ts";
 import type { RouteSpec, Runs, Walls } from "./blueprint.ts";
 import { digestOf } from "./canonical.ts";
-import { bindCredentials, type ResolvedCredential } from "./credentials.ts";
+import { bindCredentials, refuseUnbound, type ResolvedCredential } from "./credentials.ts";
 import { nearest } from "./nearest.ts";
 import { renderPath } from "./problem.ts";
 import { mergeRules } from "./rules.ts";
@@ -87,11 +87,13 @@ function resolveAgent(name: string, agent: AgentSpec, catalogue: Catalogue): Res
       hint: fault.fix,
     });
   }
+  const credentials = credentialsOf(agent, presets);
+  refuseUnbound(merged.rules, credentials, subject);
   return {
     runs: resolveRuns(agent.runs, catalogue, subject),
     files: filesOf(agent.policy.filesystem_policy ?? catalogue.base.filesystem_policy ?? {}),
     identity: identityOf(agent.policy.process ?? {}),
-    ...bindCredentials(merged.rules, credentialsOf(agent, presets), subject),
+    ...bindCredentials(merged.rules, credentials, subject),
     presetOf: merged.presets,
     inference: agent.inference,
     isolation: agent.isolation,

@@ -39,6 +39,14 @@ describe("a blueprint's change under a policy that was set", () => {
       [],
     ],
     [
+      "takes what only the blueprint removed, whatever it is called",
+      { a: "1", constructor: "2" },
+      { a: "5", constructor: "2" },
+      { a: "1" },
+      { a: "5" },
+      [],
+    ],
+    [
       "keeps away what only the command removed",
       { a: "1", b: "2" },
       { b: "2" },

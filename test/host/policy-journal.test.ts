@@ -83,10 +83,13 @@ test("where a later one is on its way, that decides", async () => {
   await journal.change(set("a"), 1000);
   await journal.change(set("b"), 1000);
   answer(1, refusal);
-  answer(2);
+  // Behind what the refusal sets going.
+  await journal.change({ by: "block", what: () => "", edit: (layers) => layers }, 1000);
+  expect(await base()).toEqual(["b"]);
+  answer(3);
   await journal.flush();
   expect(await base()).toEqual(["b"]);
-  expect(await states()).toEqual(["Loaded", "Failed", "Loaded"]);
+  expect(await states()).toEqual(["Loaded", "Failed", "Loaded", "Loaded"]);
 });
 
 test("an egress that starts with a refused policy is given the last that was in force", async () => {
