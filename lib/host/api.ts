@@ -238,7 +238,13 @@ export const methods = {
       ]),
       seconds: z.number().positive().max(longestAllow).default(3600),
     }),
-    result: z.strictObject({ allow: allowSchema, revision: z.int(), enforcedMs: z.number() }),
+    result: z.strictObject({
+      allow: allowSchema,
+      revision: z.int(),
+      enforcedMs: z.number(),
+      /** A block lies over it, so nothing is open: why, and the command that ends the block. */
+      blocked: z.strictObject({ reason: z.string(), fix: z.string() }).optional(),
+    }),
   },
   /** Takes allows back before they expire: by their own id or their denial's, or all of a host (at one port). */
   disallow: {

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { NacreError } from "../error.ts";
 import { version } from "../version.ts";
-import { meant, normalHost, opened } from "./allows.ts";
+import { blockOver, meant, normalHost, opened } from "./allows.ts";
 import { build, codeRoot } from "./build.ts";
 import type { HostContext, ShowProgress } from "./context.ts";
 import { escapeControls } from "./escape.ts";
@@ -93,7 +93,10 @@ export function handlersOf({ context, sandboxes, machine, closing, shutdown }: D
       };
       // What was granted a moment ago counts for the egress too.
       await sandbox.network.refresh();
-      return { allow, ...(await sandbox.network.policy.allow(allow)) };
+      const enforced = await sandbox.network.policy.allow(allow);
+      const { blocks } = await sandbox.network.policy.journal.overrides();
+      const blocked = blockOver(id, allow.host, blocks);
+      return { allow, ...enforced, ...(blocked && { blocked }) };
     },
     disallow: async ({ id, what }) => {
       const { network, paths } = sandboxes.get(id);
