@@ -35,10 +35,10 @@ export function secret(): Command {
         });
       const { operatorFile } = await import("../host/paths.ts");
       const { setSecret } = await import("../host/operator-edit.ts");
-      const { resolve } = await import("node:path");
+      const path = await import("node:path");
       const { env, command } = options;
       // The daemon reads it, in a folder of its own.
-      const file = options.file?.startsWith("~/") === false ? resolve(options.file) : options.file;
+      const file = options.file?.startsWith("~/") === false ? path.resolve(options.file) : options.file;
       const entry = { ...{ file, env, command }, for: options.for, use: options.use };
       await setSecret(operatorFile(), name, entry);
       note(`${name} written into ${operatorFile()}`);

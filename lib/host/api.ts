@@ -289,6 +289,8 @@ export const methods = {
   },
   /** Opens a throw-away sandbox: a progress line `{ entry }` says how to enter; it ends with the connection. */
   "run.open": { body: runSchema, result: done },
+  /** What was refused so far to the command whose control socket it is; empty where none is under way. */
+  "run.denials": { body: z.strictObject({ control: z.string() }), result: z.array(denialSchema) },
   /** Ends the daemon once the calls under way are answered. Sandboxes go on, without a network until it is back. */
   shutdown: { body: z.strictObject({}), result: done },
 } as const;
