@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Endpoint, RequestMatcher } from "../policy/language.ts";
+import { globTexts } from "../policy/query-match.ts";
 import type { Catalogue, PresetDocument } from "./blueprint.ts";
 import { overlaySchema } from "./overlay.ts";
 import { policyDocumentSchema } from "./policy-document.ts";
@@ -58,12 +59,21 @@ function requestsOf({
 }: Endpoint): string {
   if (protocol !== "rest") return "any";
   const request = ({ method, path: of, query }: RequestMatcher): string =>
-    code(`${method} ${of}${query === undefined ? "" : `?${Object.keys(query).join("&")}`}`);
+    code(`${method} ${of}${query === undefined ? "" : `?${queryText(query)}`}`);
   const allowed = rules?.map(({ allow }) => request(allow)).join(", ") ?? access;
   const within = path === "" ? "" : ` within ${code(path)}`;
   const denied = denies.length === 0 ? "" : `, never ${denies.map(request).join(", ")}`;
   return `${allowed}${within}${denied}`;
 }
+
+/** Parameters with what they may be: `service=git-upload-pack`; of several, `service=(a|b)`. */
+const queryText = (query: NonNullable<RequestMatcher["query"]>): string =>
+  Object.entries(query)
+    .map(([name, matcher]) => {
+      const globs = globTexts(matcher);
+      return `${name}=${globs.length === 1 ? (globs[0] ?? "") : `(${globs.join("|")})`}`;
+    })
+    .join("&");
 
 /** One page: the whole document, then a section for each object in it; what `elsewhere` describes has its own page. */
 function page(title: string, text: string, file: string, schema: Schema, elsewhere?: Schema): string {

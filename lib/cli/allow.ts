@@ -48,7 +48,7 @@ export function allow(): Command {
 
 async function open(context: Context, id: string, what: Named, options: AllowOptions): Promise<void> {
   const { connect } = await import("./daemon.ts");
-  const only = onlyOf(what, options);
+  const only = await onlyOf(what, options);
   const seconds = await secondsOf(options.for);
   const daemon = await connect();
   const meant = await openedBy(daemon, id, what, only);
@@ -61,10 +61,13 @@ async function open(context: Context, id: string, what: Named, options: AllowOpt
   const result = await daemon.call("allow", { id, what: meant.what, seconds });
   if (write !== undefined) note(`written into ${await write(result.allow)}`);
   if (options.json === true) printJson(result);
-  else
+  else {
+    const { allow, blocked, revision, enforcedMs } = result;
     note(
-      `${id} may reach ${plain(openText(result.allow))} until ${new Date(result.allow.until).toISOString()} (revision ${result.revision}, enforced after ${result.enforcedMs.toFixed(0)} ms)`,
+      `${id} may reach ${plain(openText(allow))} until ${new Date(allow.until).toISOString()} (revision ${revision}, enforced after ${enforcedMs.toFixed(0)} ms)`,
     );
+    if (blocked !== undefined) note(`but ${plain(blocked.reason)}, and a block wins: ${plain(blocked.fix)}`);
+  }
 }
 
 async function takeBack(id: string, what: Named, options: AllowOptions): Promise<void> {
@@ -100,8 +103,9 @@ interface Opened {
 /** What narrows an allow beside host and port. */
 type Only = Pick<AllowOptions, "binary" | "method" | "path">;
 
-/** @throws NacreError `usage_request`: half of a request, or of what a denial says already */
-function onlyOf(what: Named, { binary, method, path }: AllowOptions): Only {
+/** @throws NacreError `usage_request`: half of a request, of what a denial says already, or none that is ever sent */
+async function onlyOf(what: Named, { binary, method, path }: AllowOptions): Promise<Only> {
+  const { allowableRequest } = await import("./allowable-request.ts");
   const isRequest = method !== undefined || path !== undefined;
   const reason =
     isRequest && "id" in what
@@ -112,8 +116,7 @@ function onlyOf(what: Named, { binary, method, path }: AllowOptions): Only {
   if (reason === undefined)
     return {
       ...(binary === undefined ? {} : { binary }),
-      ...(method === undefined ? {} : { method: method.toUpperCase() }),
-      ...(path === undefined ? {} : { path }),
+      ...(method === undefined || path === undefined ? {} : allowableRequest(method, path)),
     };
   throw new NacreError({
     code: "usage_request",

@@ -47,5 +47,10 @@ function show(found: readonly Denial[]): void {
     ),
   );
   note("");
-  for (const { id, fix } of found) note(`fix for ${plain(id)}: ${plain(fix)}`);
+  for (const { id, fix, allow } of found)
+    note(`fix for ${plain(id)}: ${plain(fix)}${allow === null ? "" : requestNote(allow)}`);
 }
+
+/** A shell's comment, so that the line can be pasted as it is. Its reason does not always name the whole request. */
+const requestNote = ({ method, path }: NonNullable<Denial["allow"]>): string =>
+  method === undefined ? "" : `  # ${plain(method)} ${plain(path ?? "")}`;

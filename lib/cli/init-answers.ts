@@ -107,7 +107,7 @@ agents:
   ${name}:
     kit: openclaw
     inference: default
-    # What else it may reach is refused until a preset or a rule says so: presets: [github, npm]
+    # What else it may reach is refused until a preset or a rule says so: presets: [github-read, npm]
     ports: [18789]
     restart: always
 inference:

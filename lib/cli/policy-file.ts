@@ -8,8 +8,8 @@ import {
 } from "../blueprint/index.ts";
 import { NacreError } from "../error.ts";
 import type { BodyOf } from "../host/api.ts";
-import { loadCatalogue } from "../pulumi/catalogue.ts";
 import { ownFiles } from "../synth/host.ts";
+import { namedPresets } from "./named-presets.ts";
 import { textOf } from "./policy-text.ts";
 
 type PresetCredentials = PresetDocument["credentials"];
@@ -32,12 +32,7 @@ export async function policyFrom({
   const policy: PolicyDocument =
     file === undefined || shown === undefined ? { version: 1 } : readPolicy(await textOf(file), shown);
   refuseIdentity(policy);
-  const catalogue = loadCatalogue();
-  const chosen = presets.map((name) => {
-    const found = Object.hasOwn(catalogue.presets, name) ? catalogue.presets[name] : undefined;
-    if (found === undefined) throw unknownPreset(name, Object.keys(catalogue.presets));
-    return found;
-  });
+  const chosen = namedPresets(presets);
   const { rules, conflicts } = mergeRules(policy.network_policies ?? {}, chosen);
   const [conflict] = conflicts;
   if (conflict !== undefined)
@@ -67,11 +62,3 @@ function refuseIdentity({ process: identity = {} }: PolicyDocument): void {
     hint: "write run_as_user: sandbox, or leave that part out of the policy",
   });
 }
-
-const unknownPreset = (name: string, known: readonly string[]): NacreError =>
-  new NacreError({
-    code: "usage_preset",
-    subject: `preset ${name}`,
-    message: "there is none of that name",
-    hint: `the presets are ${known.join(", ")}`,
-  });

@@ -32,7 +32,7 @@ export function run(): Command {
 The folder itself stays as it is until the changes are applied: with --apply, or by the answer to a question where a
 person is there. Only files and links come out, with modes 644 and 755; git's own folders, and any folder that git would
 take for a repository, never do. What was changed outside in the meantime is a conflict: then nothing is applied.
-The diff goes to stderr; the exit code is the command's, or 1 where its changes could not be applied.
+The diff goes to stderr, with what the network wall refused; the exit code is the command's, or 1 where its changes could not be applied.
 
 Examples:
   $ nacre run -- npm test
@@ -60,6 +60,8 @@ Examples:
       try {
         const code = await execInside(entry, command, options.tty === true);
         process.exitCode = code;
+        const { tellRefusals } = await import("./run-refusals.ts");
+        tellRefusals(await daemon.call("run.denials", { control: entry.control }));
         const { bringOut } = await import("./bring-out.ts");
         await bringOut({ ...options, control: entry.control, folder: await realpath(folder), code });
       } finally {
@@ -79,6 +81,8 @@ async function specOf(presets: readonly string[]) {
   } = await import("../constructs/index.ts");
   const { loadCatalogue } = await import("../pulumi/catalogue.ts");
   const { synthesizeHost } = await import("../synth/host.ts");
+  const { namedPresets } = await import("./named-presets.ts");
+  namedPresets(presets);
   const environment = new Environment("run", { target: Target.host() });
   new AgentSandbox(environment, "run", {
     agent: Program.of("-"),

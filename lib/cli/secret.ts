@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { NacreError } from "../error.ts";
-import { note, print, printJson, table } from "./output.ts";
+import { note, plain, print, printJson, table } from "./output.ts";
 
 interface SetOptions {
   readonly file?: string;
@@ -30,18 +30,23 @@ export function secret(): Command {
         throw new NacreError({
           code: "usage_secret",
           subject: name,
-          message: "has one source",
-          hint: "give one of --file, --env, --command",
+          message: given.length === 0 ? "no source is named" : "more than one source is named",
+          hint: "give one of --file, --env and --command",
         });
       const { operatorFile } = await import("../host/paths.ts");
       const { setSecret } = await import("../host/operator-edit.ts");
-      const { file, env, command } = options;
-      await setSecret(operatorFile(), name, {
-        ...{ file, env, command },
-        for: options.for,
-        use: options.use,
-      });
+      const path = await import("node:path");
+      const { env, command } = options;
+      // The daemon reads it, in a folder of its own.
+      const file = options.file?.startsWith("~/") === false ? path.resolve(options.file) : options.file;
+      const entry = { ...{ file, env, command }, for: options.for, use: options.use };
+      await setSecret(operatorFile(), name, entry);
       note(`${name} written into ${operatorFile()}`);
+      if (file === undefined) return;
+      // Said now, by whoever can mend it, and not only by the status of a sandbox that lacks it.
+      const { resolveSecret } = await import("../host/secret-source.ts");
+      const found = await resolveSecret(name, entry, new Map());
+      if ("lacking" in found) note(`warning: ${plain(found.lacking)}`);
     });
   const list = new Command("list")
     .description("list the mapped names, their sources and hosts; no values")

@@ -1,5 +1,7 @@
-import { hasBothOrNeither, openedSchema, type Allow } from "../egress/protocol.ts";
+import { hasBothOrNeither, openedSchema, type Allow, type Block } from "../egress/protocol.ts";
 import { NacreError } from "../error.ts";
+import { compile } from "../policy/compile.ts";
+import { blockOf } from "../policy/decide.ts";
 import { parseHostPattern } from "../policy/host-pattern.ts";
 import { allowableIn, openedBy } from "./denial-list.ts";
 import { escapeControls } from "./escape.ts";
@@ -55,6 +57,19 @@ const byHost =
   (host: string, port: number | undefined) =>
   (allow: Allow): boolean =>
     allow.host === host && (port === undefined || allow.port === port);
+
+/** The block that lies over what was allowed, and the command that ends it: a block wins. */
+export function blockOver(
+  sandbox: string,
+  host: string,
+  blocks: readonly Block[],
+): { readonly reason: string; readonly fix: string } | undefined {
+  const blocked = blockOf(compile({ base: {}, allows: [], blocks }), host);
+  if (blocked === undefined) return undefined;
+  const { unblock = "all" } = blocked.fix;
+  const what = unblock === "all" ? "--all" : `'${unblock}'`;
+  return { reason: blocked.reason, fix: `nacre unblock ${sandbox} ${what}` };
+}
 
 /** The only spelling of a host or a pattern. @throws NacreError `host_invalid` */
 export function normalHost(host: string): string {

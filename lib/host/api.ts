@@ -238,7 +238,13 @@ export const methods = {
       ]),
       seconds: z.number().positive().max(longestAllow).default(3600),
     }),
-    result: z.strictObject({ allow: allowSchema, revision: z.int(), enforcedMs: z.number() }),
+    result: z.strictObject({
+      allow: allowSchema,
+      revision: z.int(),
+      enforcedMs: z.number(),
+      /** A block lies over it, so nothing is open: why, and the command that ends the block. */
+      blocked: z.strictObject({ reason: z.string(), fix: z.string() }).optional(),
+    }),
   },
   /** Takes allows back before they expire: by their own id or their denial's, or all of a host (at one port). */
   disallow: {
@@ -283,6 +289,8 @@ export const methods = {
   },
   /** Opens a throw-away sandbox: a progress line `{ entry }` says how to enter; it ends with the connection. */
   "run.open": { body: runSchema, result: done },
+  /** What was refused so far to the command whose control socket it is; empty where none is under way. */
+  "run.denials": { body: z.strictObject({ control: z.string() }), result: z.array(denialSchema) },
   /** Ends the daemon once the calls under way are answered. Sandboxes go on, without a network until it is back. */
   shutdown: { body: z.strictObject({}), result: done },
 } as const;

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { NacreError } from "../error.ts";
 import { version } from "../version.ts";
-import { meant, normalHost, opened } from "./allows.ts";
+import { blockOver, meant, normalHost, opened } from "./allows.ts";
 import { build, codeRoot } from "./build.ts";
 import type { HostContext, ShowProgress } from "./context.ts";
 import { escapeControls } from "./escape.ts";
@@ -18,7 +18,7 @@ import { runFolder } from "./run-folder.ts";
 import { secretLacking, type Sandboxes } from "./sandboxes.ts";
 import type { Handlers } from "./server.ts";
 import { statusOf, unreadable } from "./status.ts";
-import { openThrowAway } from "./throwaway-sandbox.ts";
+import { openThrowAway, type ThrowAway } from "./throwaway-sandbox.ts";
 import { createWorkspace, deleteWorkspace, listWorkspaces } from "./workspaces.ts";
 
 export interface Daemon {
@@ -36,6 +36,11 @@ export function handlersOf({ context, sandboxes, machine, closing, shutdown }: D
   const code = build();
   const take = (values: Readonly<Record<string, string>> = {}): void =>
     Object.entries(values).forEach(([name, value]) => handed.set(name, value));
+
+  /** What `nacre run` has open, by its control socket. */
+  const runs = new Map<string, ThrowAway>();
+  /** Denials are shown also where the operator's file cannot be read: nothing counts as granted then. */
+  const granted = () => context.operator().catch(() => ({ file: operatorFile(), grants: [] }));
 
   const become: Handlers["sandbox.create"] = async ({ spec, values }, { progress }) => {
     take(values);
@@ -79,9 +84,7 @@ export function handlersOf({ context, sandboxes, machine, closing, shutdown }: D
     logs: ({ id }) => Promise.resolve({ path: sandboxes.get(id).paths.log }),
     denials: async ({ id, since }) => {
       const { audit } = sandboxes.get(id).paths;
-      // Denials are shown also where the operator's file cannot be read: nothing counts as granted then.
-      const operator = await context.operator().catch(() => ({ file: operatorFile(), grants: [] }));
-      return denialsIn({ id, audit, operator }, since);
+      return denialsIn({ id, audit, operator: await granted() }, since);
     },
 
     allow: async ({ id, what, seconds }) => {
@@ -93,7 +96,10 @@ export function handlersOf({ context, sandboxes, machine, closing, shutdown }: D
       };
       // What was granted a moment ago counts for the egress too.
       await sandbox.network.refresh();
-      return { allow, ...(await sandbox.network.policy.allow(allow)) };
+      const enforced = await sandbox.network.policy.allow(allow);
+      const { blocks } = await sandbox.network.policy.journal.overrides();
+      const blocked = blockOver(id, allow.host, blocks);
+      return { allow, ...enforced, ...(blocked && { blocked }) };
     },
     disallow: async ({ id, what }) => {
       const { network, paths } = sandboxes.get(id);
@@ -136,15 +142,22 @@ export function handlersOf({ context, sandboxes, machine, closing, shutdown }: D
           ? undefined
           : runFolder(folder, { state: context.state, operator: await context.operator() });
       const sandbox = await openThrowAway(context, { spec, grants: [], binds: [], folder: shown, fill });
+      const { control } = sandbox.entry;
+      runs.set(control, sandbox);
       try {
         progress({ message: "ready", entry: sandbox.entry });
         // It lives as long as the caller listens.
         const over = AbortSignal.any([signal, closing]);
         if (!over.aborted) await once(over, "abort");
       } finally {
+        runs.delete(control);
         await sandbox.close();
       }
       return {};
+    },
+    "run.denials": async ({ control }) => {
+      const audit = runs.get(control)?.audit;
+      return audit === undefined ? [] : denialsIn({ id: "run/run", audit, operator: await granted() });
     },
 
     shutdown: () => {

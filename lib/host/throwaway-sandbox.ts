@@ -44,6 +44,8 @@ export interface ThrowAway {
   readonly home: string;
   /** What its network wall refused so far: `host:port reason`. */
   readonly refused: () => readonly string[];
+  /** Where its egress keeps its records. */
+  readonly audit: string;
   /** Ends every process of it; its files stay. */
   readonly end: () => Promise<void>;
   /** Ends it and removes its files. */
@@ -109,6 +111,7 @@ export async function openThrowAway(context: HostContext, plan: ThrowAwayPlan): 
         cwd: plan.folder ?? inside.workspace,
       },
       home: paths.home,
+      audit: join(paths.egress, "audit.jsonl"),
       refused: () =>
         readDenials(join(paths.egress, "audit.jsonl")).map(({ host, port, reason }) =>
           escapeControls(`${host ?? "?"}${port === undefined ? "" : `:${port}`} ${reason ?? ""}`),

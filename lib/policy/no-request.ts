@@ -47,7 +47,10 @@ function explained(
     case "query":
       return what.query === "unreadable"
         ? [`the query can be read in more than one way, and rule ${rule} decides by it`, { text: fixOfQuery }]
-        : [`rule ${rule} allows ${method} here only with its values of ${near.names.join(", ")}`, allow];
+        : [
+            `rule ${rule} allows ${method} here only with certain values of ${near.names.join(", ")} in its query`,
+            allow,
+          ];
     case "method":
       return [`rule ${rule} allows ${[...near.methods].join(", ")} here, not ${method}`, allow];
     default:

@@ -78,7 +78,8 @@ export class OutcomeReader {
       name: nameOf(urn),
       operation,
       paths,
-      notes: this.#notes.get(urn) ?? [],
+      // The engine tells them in no order.
+      notes: (this.#notes.get(urn) ?? []).toSorted(),
       failed,
     }));
     changes.sort((one, other) => rank(one) - rank(other) || (one.name < other.name ? -1 : 1));

@@ -104,6 +104,6 @@ function tlsFailure(host: string, reason: string): NacreError {
     code: "tls_failed",
     subject: host,
     message: `${host} cannot be verified: ${reason}`,
-    hint: "if your network inspects TLS, put its authority into the system's bundle or SSL_CERT_FILE",
+    hint: "if your network inspects TLS, put its authority into the host's bundle of authorities (or start the daemon with SSL_CERT_FILE)",
   });
 }

@@ -137,6 +137,35 @@ test("one request is named by method and path, both or neither, and never beside
   expect(call).not.toHaveBeenCalled();
 });
 
+test.each([
+  [["--method", "GET", "--path", "issues"], "does not start with a slash"],
+  [["--method", "GET", "--path", "/a/../b"], "is not what is sent in the end"],
+  [["--method", "GET", "--path", "/a?b=c"], "a query is no part of the path"],
+  [["--method", "*", "--path", "/a"], "is every method"],
+  [["--method", "FETCH", "--path", "/a"], "is not a method"],
+])("a request that is never sent so, %j, is bad use and reaches no daemon", async (request, reason) => {
+  await expect(run(allow(), "assistant", "a.example", ...request, "--yes")).rejects.toMatchObject({
+    code: "usage_request",
+    message: expect.stringContaining(reason),
+    hint: expect.any(String),
+  });
+  expect(call).not.toHaveBeenCalled();
+});
+
+test("an allow under a block says that nothing is open, and what ends the block", async () => {
+  const blocked = { reason: "a.example is blocked", fix: "nacre unblock dev/assistant 'a.example'" };
+  const done = { allow: { host: "a.example", port: 443, until: 1 }, revision: 1, enforcedMs: 2 };
+  call.mockReturnValue({ ...done, blocked });
+  await run(allow(), "assistant", "a.example", "--yes");
+  expect(written).toContain(
+    "but a.example is blocked, and a block wins: nacre unblock dev/assistant 'a.example'\n",
+  );
+  written = "";
+  call.mockReturnValue(done);
+  await run(allow(), "assistant", "a.example", "--yes");
+  expect(written).not.toContain("block");
+});
+
 test("a refused request is asked about as what it is, its path harmless", async () => {
   call.mockReturnValue([
     denial({ allow: { host: "example.com", port: 443, method: "POST", path: "/a\u001b[2J" } }),
@@ -169,6 +198,14 @@ test("every denial has its fix, to be pasted", async () => {
   await run(denials(), "assistant");
   expect(written).toContain("fix for 843e99dc: nacre allow dev/assistant 843e99dc\n");
   expect(written).toContain(`fix for 00000001: ${grant}\n`);
+});
+
+test("the fix of a refused request says which request, as a shell's comment, harmless", async () => {
+  call.mockReturnValue([
+    denial({ allow: { host: "example.com", port: 443, method: "PUT", path: "/a\nreboot" } }),
+  ]);
+  await run(denials(), "assistant");
+  expect(written).toContain("fix for 843e99dc: nacre allow dev/assistant 843e99dc  # PUT /a\\x0areboot\n");
 });
 
 test("unblock says so where nothing was blocked, and what still is", async () => {

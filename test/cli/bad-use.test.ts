@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { calledAs } from "../../lib/cli/start.ts";
@@ -26,6 +26,41 @@ test("a secret that may not be is refused before it is written, and the next com
   expect(nacre(["secret", "set", "key", ...secret])).toMatchObject({ code: 0 });
   expect(readFileSync(join(base, "config/nacre/host.yaml"), "utf8")).toContain("key: { env: KEY");
   expect(nacre(["secret", "remove", "key"])).toMatchObject({ code: 0 });
+});
+
+test("a secret's file that cannot be used is warned about when it is named; one that can is not", () => {
+  const { base, nacre } = place();
+  const file = join(base, "key");
+  const set = () => nacre(["secret", "set", "key", "--file", file, ...secret.slice(2)]);
+  expect(set()).toMatchObject({
+    code: 0,
+    err: expect.stringMatching(/warning: secret key: .* is not there/),
+  });
+  writeFileSync(file, "value");
+  chmodSync(file, 0o644);
+  expect(set().err).toMatch(/warning: secret key: .* can be read by others \(chmod 600 /);
+  chmodSync(file, 0o600);
+  expect(set().err).not.toContain("warning");
+});
+
+test("a secret's file is named from where the command is called, whoever reads it", () => {
+  const { base, nacre } = place();
+  nacre(["secret", "set", "key", "--file", "keys/one", ...secret.slice(2)]);
+  const written = /file: ([^,]*),/.exec(readFileSync(join(base, "config/nacre/host.yaml"), "utf8"));
+  expect(written?.[1]).toMatch(/^\/.*\/keys\/one$/);
+});
+
+test.each([
+  [[], "no source is named"],
+  [["--env", "KEY", "--file", "/k"], "more than one source is named"],
+])("a secret has one source, not %j", (sources, reason) => {
+  const ran = place().nacre(["secret", "set", "key", ...sources, ...secret.slice(2)]);
+  expectError(ran, {
+    code: 2,
+    subject: /error: key/,
+    reason: new RegExp(reason),
+    fix: /fix: give one of --file/,
+  });
 });
 
 test("a missing option names the help of that very sub-command", () => {

@@ -27,6 +27,20 @@ describe.each(users)("nacre run, as %s", (user) => {
     expect(done.err).toMatch(/ConnectionRefusedError|PermissionError/);
   });
 
+  test("what the network wall refused is told when the command has ended, with the fix", async () => {
+    const done = await nacre("run", "--", "sh", "-c", "curl -sS https://nowhere.example/; true");
+    expect(done.code).toBe(0);
+    expect(done.err).toContain(
+      "refused: nowhere.example: no rule names nowhere.example (network)\n  fix: add --preset",
+    );
+    expect((await nacre("run", "--", "true")).err).not.toContain("refused");
+  });
+
+  test("a preset that there is not is bad use", async () => {
+    const done = await nacre("run", "--preset", "nosuch", "--", "true");
+    expect(done).toMatchObject({ code: 2, err: expect.stringContaining("fix: the presets are ") });
+  });
+
   test("nothing of it is left: no process, no file", async () => {
     await nacre("run", "--", "sh", "-c", "sleep 1000 & echo started");
     const left = (): string[] => readdirSync(join(state, "throwaway"));
