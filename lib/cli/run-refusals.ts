@@ -6,14 +6,16 @@ const most = 10;
 
 /** What the network wall refused to a command, told when it has ended: nothing else of its sandbox is left to ask. */
 export function tellRefusals(denials: readonly Denial[]): void {
-  for (const denial of denials.slice(0, most)) {
-    const { host, port, layer, reason } = denial;
-    note(`refused: ${plain(port === null ? host : `${host}:${port}`)}: ${plain(reason)} (${plain(layer)})`);
-    note(`  fix: ${plain(fixOf(denial))}`);
-  }
-  if (denials.length > most) note(`refused: ${denials.length - most} more`);
+  // Two requests that are refused for one reason read alike.
+  const told = [...new Set(denials.map(textOf))];
+  for (const text of told.slice(0, most)) note(text);
+  if (told.length > most) note(`refused: ${told.length - most} more`);
 }
 
-/** There is no sandbox whose policy `nacre allow` could change. */
-const fixOf = ({ allow, fix }: Denial): string =>
-  allow === null ? fix : "add --preset NAME, if one allows that (nacre reference presets)";
+function textOf({ host, port, layer, reason, allow, fix }: Denial): string {
+  const request = allow?.method === undefined ? "" : `${allow.method} ${allow.path ?? ""} of `;
+  const where = port === null ? host : `${host}:${port}`;
+  // There is no sandbox whose policy `nacre allow` could change.
+  const way = allow === null ? fix : "add --preset NAME, if one allows that (nacre reference presets)";
+  return `refused: ${plain(`${request}${where}`)}: ${plain(reason)} (${plain(layer)})\n  fix: ${plain(way)}`;
+}
