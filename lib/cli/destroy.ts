@@ -27,6 +27,12 @@ export function destroy(): Command {
       const plan = await stack.destroy({ preview: true, signal });
       const gone = plan.changes.filter(({ kind }) => kind === "sandbox");
       const workspaces = plan.changes.filter(({ kind }) => kind === "workspace");
+      if (plan.result !== "succeeded") {
+        if (options.json === true) printJson(plan);
+        else print(outcomeReport(plan, { done: "", nothing: "" }));
+        process.exitCode = 1;
+        return;
+      }
       if (gone.length === 0 && workspaces.length === 0) {
         await refuseElsewhere(context);
         note(`environment ${context.stack}: nothing is there`);

@@ -66,7 +66,8 @@ export const sandboxSchema = z.strictObject({
     nameSchema,
     z.strictObject({
       as: z.string().min(1).optional(),
-      for: z.array(z.string()),
+      /** Empty in what was recorded before there was one: a live policy is then bound by the next `up`. */
+      for: z.array(z.string()).default([]),
       in: credentialPositionSchema.optional(),
     }),
   ),

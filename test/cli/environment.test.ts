@@ -1,10 +1,19 @@
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { ended, identify, signalProcess } from "../../lib/host/process-identity.ts";
 import { expectError, place, type Ran } from "./missing-run.ts";
 
-test("an environment on this machine, and what is said where it is another's, until it is taken down", () => {
-  const { project: folder, write, nacre } = place();
+test("an environment on this machine, and what is said where it is another's, until it is taken down", async () => {
+  const { project: folder, state, write, nacre } = place();
+  const record = join(state, "sandboxes/dev--assistant/sandbox.json");
+  const endDaemon = async (): Promise<void> => {
+    const { pid } = JSON.parse(readFileSync(join(state, "daemon.json"), "utf8")) as { pid: number };
+    const daemon = identify(pid);
+    if (daemon === undefined) return;
+    signalProcess(daemon, "SIGTERM");
+    expect(await ended(daemon, 20_000)).toBe(true);
+  };
   let destroyed: Ran;
   try {
     expect(nacre(["up"])).toMatchObject({ code: 0, err: expect.stringContaining("creating sandbox") });
@@ -44,6 +53,17 @@ test("an environment on this machine, and what is said where it is another's, un
       subject: /error: environment dev/,
       reason: /\(dev\/assistant\), but not in this Pulumi state \(file:.*\/records\)/,
       fix: /fix: /,
+    });
+    rmSync(join(folder, "Pulumi.yaml"));
+    const text = readFileSync(record, "utf8");
+    await endDaemon();
+    writeFileSync(record, "{}");
+    const unreadable = nacre(["destroy", "--yes"]);
+    await endDaemon();
+    writeFileSync(record, text);
+    expect(unreadable).toMatchObject({
+      code: 1,
+      out: expect.stringMatching(/sandbox\.json: cannot be read[^]*failed after/),
     });
   } finally {
     rmSync(join(folder, "Pulumi.yaml"), { force: true });

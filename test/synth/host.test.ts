@@ -78,6 +78,12 @@ describe("goldens", () => {
   });
 });
 
+test("a sandbox that was recorded before its credentials named their hosts is read all the same", () => {
+  const [recorded] = synthesizeHost(three(), { catalogue }).sandboxes;
+  const { credentials } = sandboxSchema.parse({ ...recorded, credentials: { tracker: { as: "TOKEN" } } });
+  expect(credentials).toEqual({ tracker: { as: "TOKEN", for: [] } });
+});
+
 test("the same tree renders to the same bytes, whatever the order it was made in", () => {
   const reversed = new Environment("prod", { target, project: "team" });
   for (const { name, props } of [...three().sandboxes].reverse()) new AgentSandbox(reversed, name, props);
