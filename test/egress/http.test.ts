@@ -197,6 +197,23 @@ describe("an inspected host", () => {
     expect(seen().map(({ method }) => method)).toEqual(["GET", "GET", "GET", "POST"]);
   });
 
+  test("is left alone once the agent hangs up", async () => {
+    await start({ api: rest({ access: "full" }) });
+    const held = world.start(`exec curl -sS --cacert ${world.folder}/agent-ca.crt ${at}/held`);
+    await expect.poll(seen, { timeout: 10_000 }).toHaveLength(1);
+    held.kill("SIGKILL");
+    await expect.poll(() => seen().map(({ url }) => url), { timeout: 10_000 }).toContain("/held/given-up");
+  });
+
+  test("is spoken to over TLS where the agent was, whatever it spoke to that port before", async () => {
+    await start({ api: rest({ access: "full" }) });
+    const code = async (url: string): Promise<string> =>
+      (await world.run(`curl -sS -o /dev/null -w '%{http_code}' ${url}`)).out;
+    expect(await code("http://api.example.com:9443/ok")).not.toBe("200");
+    expect(await code(`${at}/ok`)).toBe("200");
+    expect(seen()).toHaveLength(1);
+  });
+
   test("that cannot be verified is never spoken to, and the agent is told", async () => {
     await start({ api: rest({ access: "full" }, "api.example.org") });
     const got = await world.run(`curl -sS -w '%{http_code}' https://api.example.org:9443/ok`);
@@ -243,6 +260,8 @@ describe("an inspected host", () => {
       reason: expect.stringContaining("insists on h2") as string,
     });
     // One that offers both gets HTTP/1.1.
+    const offered = `openssl s_client -alpn h2,http/1.1 -connect api.example.com:9443 -servername api.example.com </dev/null`;
+    expect((await world.run(offered)).out).toContain("ALPN protocol: http/1.1");
     expect((await world.run(`curl -sS --http2 -o /dev/null -w '%{http_version}' ${at}/ok`)).out).toBe("1.1");
   });
 

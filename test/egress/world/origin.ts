@@ -51,7 +51,9 @@ export function origins(
         response.end("hinted\n");
       } else if (path === "/big") response.end(Buffer.alloc(50 * 1024 * 1024, 0x61));
       else if (path === "/slow") response.write("first\n");
-      else if (path === "/chunked") {
+      else if (path === "/held") {
+        response.once("close", () => seen({ method, url: "/held/given-up", headers }));
+      } else if (path === "/chunked") {
         response.writeHead(200, { trailer: "x-sum" });
         response.write("one ");
         response.addTrailers({ "x-sum": "3", "set-cookie": "x=999" });
