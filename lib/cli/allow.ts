@@ -35,7 +35,7 @@ export function allow(): Command {
     .option("--json", "as JSON")
     .addHelpText(
       "after",
-      "\nThe address guard stays: an allowed name that answers from a private address is still refused.\n\nExamples:\n  $ nacre allow assistant 843e99dc\n  $ nacre allow assistant api.example.com --for 30m --binary /usr/bin/curl\n  $ nacre allow assistant --remove api.example.com",
+      "\nOne request (a denial's, or --method with --path) carries the credential that is bound to its host and path; a host\nthat is opened whole carries none.\nThe address guard stays: an allowed name that answers from a private address is still refused.\n\nExamples:\n  $ nacre allow assistant 843e99dc\n  $ nacre allow assistant api.example.com --for 30m --binary /usr/bin/curl\n  $ nacre allow assistant --remove api.example.com",
     )
     .action(async (name: string, what: string, options: AllowOptions) => {
       const { named } = await import("./destination.ts");

@@ -2,7 +2,7 @@ import { NacreError } from "../error.ts";
 import { parseCidr } from "./address.ts";
 import { bindingOf } from "./binding.ts";
 import { canonicalPath } from "./canonical-path.ts";
-import type { Inspection, RuleId } from "./decision.ts";
+import type { CredentialBinding, Inspection, RuleId } from "./decision.ts";
 import { policyFaults } from "./faults.ts";
 import { glob } from "./glob.ts";
 import { type HostPattern, parseHostPattern } from "./host-pattern.ts";
@@ -53,7 +53,9 @@ export function compile(layers: Layers): CompiledPolicy {
     const programs = rule.binaries?.map(({ path }) => path);
     for (const endpoint of rule.endpoints) building.endpoint(id, endpoint, programs);
   }
-  for (const allow of layers.allows) building.allow(allow);
+  // Of the base alone: an allow has none of its own to give to another.
+  const credentials = layers.allows.map((allow) => building.credentialOf(allow));
+  for (const [index, allow] of layers.allows.entries()) building.allow(allow, credentials[index]);
   building.close();
   const blocked = new HostTrie<string>();
   for (const block of layers.blocks) {
@@ -80,7 +82,7 @@ class Building {
     }
   }
 
-  allow(above: AllowedAbove): void {
+  allow(above: AllowedAbove, credential: CredentialBinding | undefined): void {
     const rule = `allow:${above.id}`;
     const programs = above.binary === undefined ? undefined : [above.binary];
     const { host, port } = above;
@@ -94,7 +96,7 @@ class Building {
       protocol: "rest",
       allow_encoded_slash: request.path.includes("%2F"),
     };
-    const entry = this.#entry(rule, endpoint, port, programs);
+    const entry = { ...this.#entry(rule, endpoint, port, programs), ...(credential && { credential }) };
     for (const place of this.#places(rule, host, port, programs)) {
       place.add(entry);
       place.allow(request.path, { entry, methods: request.methods, parameters: [] }, true);
@@ -103,6 +105,24 @@ class Building {
 
   close(): void {
     for (const site of this.#sites) site.close();
+  }
+
+  /**
+   * One request that is allowed above goes out as those of its host do: with the credential that is bound there for that
+   * path and those programs, where it is one. A host that is opened whole carries none.
+   */
+  credentialOf({ id, host, port, binary, path }: AllowedAbove): CredentialBinding | undefined {
+    if (path === undefined) return undefined;
+    const site = this.rules.at(pattern(`allow:${id}`, host), () => new Map<number, Site>()).get(port);
+    const found = new Map<string, CredentialBinding>();
+    for (const { credential, programs, selects } of site?.entries() ?? []) {
+      const isFor =
+        programs === undefined || (binary !== undefined && programs.some((matches) => matches(binary)));
+      if (credential !== undefined && isFor && selects?.(path) !== false)
+        found.set(JSON.stringify(credential), credential);
+    }
+    const [only, ...others] = found.values();
+    return others.length === 0 ? only : undefined;
   }
 
   #places(

@@ -169,15 +169,19 @@ describe.each(users)("as %s", (user) => {
     expect(origin.seen.at(-1)?.authorization).toBe(`Bearer ${secret}`);
   });
 
-  test("a refused request is opened by its denial's id: that method and path, and no more", async () => {
-    const { host, spec, curl } = await world(user);
+  test("a refused request is opened by its denial's id: that method and path, with the credential, and no more", async () => {
+    const { origin, host, secret, spec, curl } = await world(user);
     await host.create(spec);
     expect(await curl("-X POST -d x", "/issues/1/labels")).toMatch(/ 403$/);
     const denials = await host.call("denials", { id });
     const refused = denials.find(({ allow }) => allow?.path === "/issues/1/labels");
     expect(refused).toMatchObject({ allow: { method: "POST" } });
     await host.call("allow", { id, what: { denial: refused?.id ?? "" }, seconds: 60 });
-    expect(await curl("-X POST -d x", "/issues/1/labels")).toMatch(/ 200$/);
+    for (const header of ["", `-H "Authorization: Bearer $TRACKER_TOKEN"`]) {
+      expect(await curl(`-X POST -d x ${header}`, "/issues/1/labels")).toMatch(/ 200$/);
+      expect(origin.seen.at(-1)?.authorization).toBe(`Bearer ${secret}`);
+    }
+    expect(await curl("-X POST -d x -H 'Authorization: Bearer own'", "/issues/1/labels")).toMatch(/ 403$/);
     expect(await curl("-X PUT -d x", "/issues/1/labels")).toMatch(/ 403$/);
     expect(await curl("-X POST -d x", "/issues/2/labels")).toMatch(/ 403$/);
   });
