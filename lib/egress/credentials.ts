@@ -53,9 +53,10 @@ export class Credentials {
       return deny(rule, "TRACE sends back what it was sent, credential included", "use another method");
     }
     if (credential === undefined) {
+      // Before it is taken for one of the agent's own: the refusal would say to send the placeholder.
+      if (mentionsPlaceholder(message, read)) return mismatch(rule, place);
       const own = carriesCredential(message, read);
-      if (own !== undefined) return refuseOwn(rule, own, place);
-      return mentionsPlaceholder(message, read) ? mismatch(rule, place) : { ...plain, bound: true };
+      return own === undefined ? { ...plain, bound: true } : refuseOwn(rule, own, place);
     }
     if (!place.secure) return deny(rule, "a credential goes over verified TLS only", "use https");
     const { provider } = credential;
@@ -133,8 +134,8 @@ const targetOf = (path: string, search: string | undefined): string =>
 function mismatch(rule: RuleId, { host }: Place): Denied {
   return deny(
     rule,
-    `a credential's placeholder was sent to ${host}, which it is not for`,
-    "send it to the hosts that the credential is for",
+    `a credential's placeholder was sent to ${host} with a request that it is not for`,
+    "send it with what the rules of that credential name, and nowhere else",
   );
 }
 
