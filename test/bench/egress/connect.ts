@@ -33,7 +33,7 @@ async function* rows(): AsyncGenerator<Row> {
       if ("why" in peer) continue;
       contenders[peer.name] = () => timed(outside, `through ${peer.port} ${told} ${first.port}`);
     }
-    const times = await interleaved(rounds, contenders, { order: "random" });
+    const times = await interleaved(rounds, contenders, { order: "random", warm: 50 });
     const nacre = times["nacre"] ?? [];
     for (const peer of peers) {
       const name = `captured connect to first byte, ${what}, against CONNECT of ${peer.name}`;
