@@ -13,6 +13,7 @@ import { readRequest, type ReadRequest } from "./http-request.ts";
 import { limits } from "./limits.ts";
 import type { LivePolicy } from "./live-policy.ts";
 import type { Origins } from "./origins.ts";
+import { answer, ended, send, type Turn } from "./own-answer.ts";
 import type { Tunnels } from "./tunnels.ts";
 
 /** One connection of an agent whose requests are decided one by one. */
@@ -33,12 +34,6 @@ interface Standing {
   readonly waiting: Turn[];
   /** The last answer is out, or on its way. */
   closing: boolean;
-}
-
-interface Turn {
-  readonly request: http.IncomingMessage;
-  readonly response: http.ServerResponse;
-  readonly begin: "now" | "continue";
 }
 
 export interface InspectorParts {
@@ -220,15 +215,7 @@ export class Inspector {
 
   /** What cannot be read is refused, and so is all that follows it on that connection. */
   #fault(response: http.ServerResponse, { where, who }: Inspected, status: number, reason: string): void {
-    this.#parts.audit.write({
-      kind: "request",
-      verdict: "deny",
-      ...where,
-      ...who,
-      layer: "http",
-      reason,
-      fix: speakHttp,
-    });
+    this.#unread(where, who, reason);
     response.shouldKeepAlive = false;
     send(response, status, { error: "request_malformed", detail: `${where.host}:${where.port}: ${reason}` });
   }
@@ -267,6 +254,12 @@ export class Inspector {
     void answer(turn, 502, { error: "upstream_failed", detail: reason, next_steps: [fix.text] });
   }
 
+  /** What came is no request that could be decided. */
+  #unread(where: Destination, who: Caller, reason: string): void {
+    const said = { layer: "http", reason, fix: speakHttp };
+    this.#parts.audit.write({ kind: "request", verdict: "deny", ...where, ...who, ...said });
+  }
+
   /** RFC 9110, 10.1.1: what is expected and not known is refused. */
   #unmet(request: http.IncomingMessage, response: http.ServerResponse): void {
     const standing = this.#connections.get(request.socket);
@@ -287,15 +280,7 @@ export class Inspector {
       const to =
         request.method === "CONNECT" ? "a tunnel inside the connection" : `a change to another protocol`;
       const reason = `${to}, where requests are inspected`;
-      this.#parts.audit.write({
-        kind: "request",
-        verdict: "deny",
-        ...where,
-        ...who,
-        layer: "http",
-        reason,
-        fix: speakHttp,
-      });
+      this.#unread(where, who, reason);
       const body = JSON.stringify(
         denialBody({ verdict: "deny", layer: "http", reason, fix: speakHttp }, where, who),
       );
@@ -318,15 +303,7 @@ export class Inspector {
     standing.closing = true;
     const reason = parserReasons[code] ?? `what came is no HTTP/1.1 (${code})`;
     const { where, who } = standing.inspected;
-    this.#parts.audit.write({
-      kind: "request",
-      verdict: "deny",
-      ...where,
-      ...who,
-      layer: "http",
-      reason,
-      fix: speakHttp,
-    });
+    this.#unread(where, who, reason);
     if (standing.current?.headersSent === true || !socket.writable) {
       socket.destroy();
       return;
@@ -349,50 +326,3 @@ const parserReasons: Readonly<Record<string, string>> = {
 
 /** An audit record is one line; a path may have 4 KiB. */
 const shortened = (path: string): string => (path.length > 1024 ? `${path.slice(0, 1023)}…` : path);
-
-/**
- * An answer of the egress itself. A body that is small is read to its end first, so that the agent has sent it and reads the
- * answer, and the connection goes on; a longer one, or one that waits for a 100, is not.
- */
-async function answer({ request, response, begin }: Turn, status: number, body: object): Promise<void> {
-  const whole = begin === "now" && !response.headersSent && (await drained(request));
-  if (!whole) response.shouldKeepAlive = false;
-  send(response, status, body);
-}
-
-function send(response: http.ServerResponse, status: number, body: object): void {
-  // Where half of another answer is out, only its end can follow.
-  if (response.headersSent || response.destroyed) {
-    response.destroy();
-    return;
-  }
-  const text = JSON.stringify(body);
-  // The reason is said anew: half an answer of the origin's may have left its own.
-  response.writeHead(status, http.STATUS_CODES[status], {
-    "content-type": "application/json",
-    "content-length": Buffer.byteLength(text),
-  });
-  response.end(text);
-}
-
-/** Reads what is left of a request, and no more than a little of it. Whether it ended. */
-async function drained(request: http.IncomingMessage): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  let bytes = 0;
-  const timer = setTimeout(() => resolve(false), limits.drainMs);
-  request
-    .on("data", (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (bytes > limits.drainBytes) resolve(false);
-    })
-    .once("end", () => resolve(true))
-    .once("close", () => resolve(request.complete));
-  const whole = await promise;
-  clearTimeout(timer);
-  return whole;
-}
-
-/** What was written goes out, then it is closed whole: nothing more is read. */
-function ended(socket: Duplex): void {
-  socket.end(() => socket.destroy());
-}
