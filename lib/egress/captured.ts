@@ -36,7 +36,8 @@ export class WaitingRoom {
 
   admit(agent: net.Socket, where: Destination): Captured {
     const ended = new AbortController();
-    agent.once("close", () => ended.abort());
+    // A reason of our own: else each end makes an error with its stack, which nobody reads.
+    agent.once("close", () => ended.abort("the agent is gone"));
     let waits = true;
     this.#taken++;
     const settled = (): void => {
