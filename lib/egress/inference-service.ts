@@ -2,27 +2,20 @@ import type net from "node:net";
 import type { ErrorParts } from "../error.ts";
 import { blockOf, inferenceHost } from "../policy/decide.ts";
 import type { Denied } from "../policy/decision.ts";
-import { Refused } from "../policy/refused.ts";
 import { demoModel } from "../router/demo.ts";
 import { RouterFailure } from "../router/failure.ts";
 import { Router } from "../router/router.ts";
-import type { Dial } from "../router/upstream.ts";
 import type { Audit } from "./audit.ts";
+import { guardedDial, type WayOut } from "./guarded-dial.ts";
 import { InferenceDoor } from "./inference-door.ts";
 import type { Leaves } from "./leaves.ts";
-import type { LivePolicy } from "./live-policy.ts";
 import type { Owners } from "./owners.ts";
 import type { Configure } from "./protocol.ts";
-import type { Tunnels } from "./tunnels.ts";
-import type { Upstreams } from "./upstreams.ts";
 
 /** Milliseconds for one live call. */
 const checkMs = 60_000;
 
-export interface InferenceParts {
-  readonly policy: LivePolicy;
-  readonly upstreams: Upstreams;
-  readonly tunnels: Tunnels;
+export interface InferenceParts extends WayOut {
   readonly owners: Owners;
   readonly audit: Audit;
   readonly leaves: Leaves;
@@ -44,7 +37,7 @@ export class InferenceService {
     this.#router = new Router({
       inference: { ...inference, secrets },
       trust,
-      dial: this.#dial,
+      dial: guardedDial(parts),
       isGranted: (where) => parts.upstreams.isGranted(where),
       demo: demoModel,
       blocked,
@@ -83,23 +76,6 @@ export class InferenceService {
       return { code, subject, message, hint };
     }
   }
-
-  /** The router's way out: the same guard as the agent's, cut by a block of the provider's host, or of all. */
-  readonly #dial: Dial = async (where, signal) => {
-    const { policy, upstreams, tunnels } = this.#parts;
-    const blocked = (): Denied | undefined => blockOf(policy.current, where.host);
-    const before = blocked();
-    if (before !== undefined) throw new Refused(before, where);
-    const socket = await upstreams.connect(where, signal);
-    const meanwhile = blocked();
-    if (meanwhile !== undefined) {
-      socket.resetAndDestroy();
-      throw new Refused(meanwhile, where);
-    }
-    const forget = tunnels.add({ denied: blocked, cut: () => socket.resetAndDestroy() });
-    socket.once("close", forget);
-    return socket;
-  };
 
   #refuse(agent: net.Socket, { layer, reason, fix }: Denied): void {
     this.#parts.audit.write({
