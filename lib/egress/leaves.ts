@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import tls from "node:tls";
 import { Issuer, type Authority } from "./authority.ts";
 import { limits } from "./limits.ts";
+import { Recent } from "./recent.ts";
 
 /**
  * What the egress shows an agent for a name: a leaf of the sandbox' own authority, made at first use and kept, the
@@ -9,7 +10,7 @@ import { limits } from "./limits.ts";
  */
 export class Leaves {
   readonly #issuer: Issuer;
-  readonly #kept = new Map<string, { readonly context: tls.SecureContext; readonly expires: Date }>();
+  readonly #kept = new Recent<{ readonly context: tls.SecureContext; readonly expires: Date }>(limits.leaves);
   readonly #ticketKeys = randomBytes(48);
 
   constructor(authority: Authority) {
@@ -23,12 +24,9 @@ export class Leaves {
   /** @param host a name in its normal form, or an address */
   contextFor(host: string): tls.SecureContext {
     const known = this.#kept.get(host);
-    this.#kept.delete(host);
     const leaf =
       known !== undefined && known.expires.getTime() > Date.now() + renewMs ? known : this.#make(host);
-    this.#kept.set(host, leaf);
-    const [oldest] = this.#kept.keys();
-    if (this.#kept.size > limits.leaves && oldest !== undefined) this.#kept.delete(oldest);
+    this.#kept.keep(host, leaf);
     return leaf.context;
   }
 

@@ -4,6 +4,7 @@ import { TrustStore } from "../router/trust-store.ts";
 import { guardedDial, type WayOut } from "./guarded-dial.ts";
 import { limits } from "./limits.ts";
 import { Origin } from "./origin.ts";
+import { Recent } from "./recent.ts";
 
 export interface OriginsParts extends WayOut {
   /** PEM certificates of the authorities that count. */
@@ -14,7 +15,7 @@ export interface OriginsParts extends WayOut {
 export class Origins {
   readonly #parts: OriginsParts;
   readonly #trust: TrustStore;
-  readonly #kept = new Map<string, Origin>();
+  readonly #kept = new Recent<Origin>(limits.leaves);
 
   constructor(parts: OriginsParts) {
     this.#parts = parts;
@@ -32,13 +33,7 @@ export class Origins {
     const origin =
       this.#kept.get(key) ??
       new Origin({ ...where, secure, base: "" }, guardedDial(this.#parts, within), this.#trust);
-    this.#kept.delete(key);
-    this.#kept.set(key, origin);
-    const [oldest] = this.#kept;
-    if (this.#kept.size > limits.leaves && oldest !== undefined) {
-      this.#kept.delete(oldest[0]);
-      oldest[1].destroy();
-    }
+    this.#kept.keep(key, origin)?.destroy();
     return origin;
   }
 }

@@ -1,6 +1,7 @@
 import dns from "node:dns";
 import { type IpAddress, parseAddress } from "../policy/address.ts";
 import { limits } from "./limits.ts";
+import { Recent } from "./recent.ts";
 import { Unreachable } from "./unreachable.ts";
 
 /** Answers of one name that are looked at; the rest is dropped before the guard sees any. */
@@ -19,7 +20,9 @@ export const resolverEnvironment: Readonly<Record<string, string>> = { LOCALDOMA
  */
 export class Resolver {
   readonly #running = new Map<string, Promise<readonly IpAddress[]>>();
-  readonly #kept = new Map<string, { readonly addresses: readonly IpAddress[]; readonly until: number }>();
+  readonly #kept = new Recent<{ readonly addresses: readonly IpAddress[]; readonly until: number }>(
+    limits.resolved,
+  );
 
   async addresses(host: string): Promise<readonly IpAddress[]> {
     const literal = parseAddress(host);
@@ -31,15 +34,8 @@ export class Resolver {
     const lookup = withTimeout(host, lookUp(host)).finally(() => this.#running.delete(host));
     this.#running.set(host, lookup);
     const addresses = await lookup;
-    this.#keep(host, addresses);
+    this.#kept.keep(host, { addresses, until: performance.now() + limits.resolvedMs });
     return addresses;
-  }
-
-  #keep(host: string, addresses: readonly IpAddress[]): void {
-    this.#kept.delete(host);
-    this.#kept.set(host, { addresses, until: performance.now() + limits.resolvedMs });
-    const [oldest] = this.#kept.keys();
-    if (this.#kept.size > limits.resolved && oldest !== undefined) this.#kept.delete(oldest);
   }
 }
 
