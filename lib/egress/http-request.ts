@@ -45,7 +45,6 @@ export function readRequest(
   if (url.includes("#")) return fault(400, "the request target has a fragment");
   const canonical = canonicalPath(mark < 0 ? url : url.slice(0, mark), { encodedSlash: true });
   if ("reason" in canonical) return fault(400, `the path cannot be taken: ${canonical.reason}`);
-  // Read at once only where a rule could ask: most requests have none.
   const query = readQuery(search ?? "");
   const other = otherRequest(message, query);
   if (other !== undefined) return fault(400, `${other} would make it another request than it is`);

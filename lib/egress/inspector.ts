@@ -7,6 +7,7 @@ import type { Caller, Carried, Denied, Destination } from "../policy/decision.ts
 import { denialBody } from "../policy/denial.ts";
 import { Refused } from "../policy/refused.ts";
 import type { Audit } from "./audit.ts";
+import type { AuditEvent } from "./audit-record.ts";
 import type { Credentials } from "./credentials.ts";
 import { type Carrying, forward } from "./forward.ts";
 import { readRequest, type ReadRequest } from "./http-request.ts";
@@ -25,6 +26,9 @@ export interface Inspected {
   /** Why the origin cannot be had, found before the first request: each request is answered with it. */
   readonly broken: Error | undefined;
 }
+
+/** What the audit says of a request, beside whose it was and what it asked for. */
+type Said = Pick<AuditEvent, "verdict" | "rule" | "layer" | "reason" | "fix">;
 
 /** Where an inspected connection stands: requests are served one after the other, in the order that they came. */
 interface Standing {
@@ -142,9 +146,8 @@ export class Inspector {
 
   async #carry(turn: Turn, inspected: Inspected, read: ReadRequest, decision: Carried): Promise<void> {
     const { request, response, begin } = turn;
-    const { policy, tunnels, audit, credentials } = this.#parts;
+    const { policy, tunnels, credentials, origins } = this.#parts;
     const { where, who, secure } = inspected;
-    const origin = this.#parts.origins.to(where, secure, decision.within);
     const dressed = credentials.dress(request, read, decision, { ...where, secure });
     if ("verdict" in dressed) {
       this.#refuse(turn, inspected, read, dressed);
@@ -154,20 +157,8 @@ export class Inspector {
       this.#lacking(turn, inspected, read, dressed.lacking);
       return;
     }
-    const { reason, fix, layer } = decision.verdict === "audit" ? decision : noRemark;
-    const { method, path } = read;
-    audit.write({
-      kind: "request",
-      verdict: decision.verdict,
-      ...where,
-      ...who,
-      rule: decision.rule,
-      method,
-      path: shortened(path),
-      layer,
-      reason,
-      fix,
-    });
+    const origin = origins.to(where, secure, decision.within);
+    this.#write(inspected, read, decision);
     const carrying: Carrying = { upstream: undefined, isCut: false };
     const forget = tunnels.add({
       denied: () => {
@@ -175,7 +166,7 @@ export class Inspector {
         return now.verdict === "deny" ? now : undefined;
       },
       cut: (denied) => {
-        this.#record(inspected, read, denied);
+        this.#write(inspected, read, denied);
         carrying.isCut = true;
         carrying.upstream?.destroy();
         request.socket.destroy();
@@ -191,22 +182,21 @@ export class Inspector {
   }
 
   #refuse(turn: Turn, inspected: Inspected, read: ReadRequest, denied: Denied): void {
-    this.#record(inspected, read, denied);
+    this.#write(inspected, read, denied);
     const { where, who } = inspected;
     void answer(turn, 403, denialBody(denied, where, who));
   }
 
-  #record({ where, who }: Inspected, read: ReadRequest, denied: Denied): void {
-    const { rule, layer, reason, fix } = denied;
-    const { method, path } = read;
-    const request = { method, path: shortened(path) };
+  #write({ where, who }: Inspected, { method, path }: ReadRequest, said: Said): void {
+    const { verdict, rule, layer, reason, fix } = said;
     this.#parts.audit.write({
       kind: "request",
-      verdict: "deny",
+      verdict,
       ...where,
       ...who,
-      ...request,
       rule,
+      method,
+      path: shortened(path),
       layer,
       reason,
       fix,
@@ -220,12 +210,10 @@ export class Inspector {
     send(response, status, { error: "request_malformed", detail: `${where.host}:${where.port}: ${reason}` });
   }
 
-  #lacking(turn: Turn, { where, who }: Inspected, read: ReadRequest, why: string): void {
-    const { method, path } = read;
+  #lacking(turn: Turn, inspected: Inspected, read: ReadRequest, reason: string): void {
     const fix = { text: "a person gives the secret a value: nacre secret set" };
-    const request = { method, path: shortened(path), layer: "credential", reason: why, fix };
-    this.#parts.audit.write({ kind: "request", verdict: "failed", ...where, ...who, ...request });
-    void answer(turn, 503, { error: "credential_unavailable", detail: why, next_steps: [fix.text] });
+    this.#write(inspected, read, { verdict: "failed", layer: "credential", reason, fix });
+    void answer(turn, 503, { error: "credential_unavailable", detail: reason, next_steps: [fix.text] });
   }
 
   #unreachable(turn: Turn, inspected: Inspected, read: ReadRequest, error: unknown): void {
@@ -233,24 +221,12 @@ export class Inspector {
       this.#refuse(turn, inspected, read, error.denied);
       return;
     }
-    const { where, who } = inspected;
     const known = error instanceof NacreError;
     const reason = known ? error.message : `the origin broke off: ${(error as Error).message}`;
     const fix = {
       text: (known ? error.hint : undefined) ?? "it is allowed; look from this host whether it answers",
     };
-    const { method, path } = read;
-    this.#parts.audit.write({
-      kind: "request",
-      verdict: "failed",
-      ...where,
-      ...who,
-      method,
-      path: shortened(path),
-      layer: "upstream",
-      reason,
-      fix,
-    });
+    this.#write(inspected, read, { verdict: "failed", layer: "upstream", reason, fix });
     void answer(turn, 502, { error: "upstream_failed", detail: reason, next_steps: [fix.text] });
   }
 
@@ -313,8 +289,6 @@ export class Inspector {
     ended(socket);
   }
 }
-
-const noRemark = { reason: undefined, fix: undefined, layer: undefined };
 
 const speakHttp = { text: "send HTTP/1.1 requests as RFC 9112 has them" };
 
