@@ -1,8 +1,6 @@
 import { contains, parseAddress, unmapped } from "../policy/address.ts";
-import type { Carried, Denied, Destination, Inspection } from "../policy/decision.ts";
-
-/** What is asked of the wire, from nothing on. */
-const order: readonly Inspection[] = ["opaque", "sniff", "tls", "http"];
+import type { Carried, Denied, Destination } from "../policy/decision.ts";
+import { isStricter } from "../policy/place.ts";
 
 /**
  * Why a connection that was opened under `before` must end under `now`, which allows its like: it would be looked into
@@ -18,7 +16,7 @@ export function tightened(
   const refused = (layer: Denied["layer"], reason: string): Denied => {
     return { verdict: "deny", rule: now.rule, layer, reason, fix: { text: "connect anew" } };
   };
-  if (order.indexOf(now.inspect) > order.indexOf(before.inspect))
+  if (isStricter(now.inspect, before.inspect))
     return refused(
       now.inspect === "http" ? "http" : "tls",
       `${where.host} is looked into now, and this connection was opened before`,

@@ -10,7 +10,7 @@ import { HostTrie } from "./host-trie.ts";
 import { accessMethods, methodProblem, type Methods, methodsOf } from "./http-method.ts";
 import { type Endpoint, endpointPorts, isInspected, type NetworkPolicies } from "./language.ts";
 import { everyPath } from "./path-pattern.ts";
-import { type Entry, type Place, Site } from "./place.ts";
+import { applies, type Entry, type Place, Site } from "./place.ts";
 import { problemText } from "./problem.ts";
 import { programGlob, programProblem } from "./program.ts";
 import { parametersOf } from "./query-match.ts";
@@ -114,11 +114,11 @@ class Building {
   credentialOf({ id, host, port, binary, path }: AllowedAbove): CredentialBinding | undefined {
     if (path === undefined) return undefined;
     const site = this.rules.at(pattern(`allow:${id}`, host), () => new Map<number, Site>()).get(port);
+    const asking = { binary, address: undefined };
     const found = new Map<string, CredentialBinding>();
-    for (const { credential, programs, selects } of site?.entries() ?? []) {
-      const isFor =
-        programs === undefined || (binary !== undefined && programs.some((matches) => matches(binary)));
-      if (credential !== undefined && isFor && selects?.(path) !== false)
+    for (const entry of site?.entries() ?? []) {
+      const { credential, selects } = entry;
+      if (credential !== undefined && applies(entry, asking) && selects?.(path) !== false)
         found.set(JSON.stringify(credential), credential);
     }
     const [only, ...others] = found.values();

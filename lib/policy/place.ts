@@ -159,8 +159,12 @@ export class Site {
   }
 }
 
+const strictness: Readonly<Record<Inspection, number>> = { opaque: 0, sniff: 1, tls: 2, http: 3 };
+
+/** Whether the one asks more of the wire than the other. */
+export const isStricter = (inspection: Inspection, than: Inspection): boolean =>
+  strictness[inspection] > strictness[than];
+
 /** Whether an endpoint asks more of the wire than another at the same place, or as much and comes first. */
 export const comesBefore = (a: Entry, b: Entry): boolean =>
-  a.inspect === b.inspect ? a.rank < b.rank : strictness[a.inspect] < strictness[b.inspect];
-
-const strictness: Readonly<Record<Inspection, number>> = { http: 0, tls: 1, sniff: 2, opaque: 3 };
+  a.inspect === b.inspect ? a.rank < b.rank : isStricter(a.inspect, b.inspect);
