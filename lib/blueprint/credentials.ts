@@ -3,7 +3,7 @@ import { NacreError } from "../error.ts";
 import { positionOf, positionProblem } from "../policy/binding.ts";
 import type { CredentialPosition } from "../policy/decision.ts";
 import { HostTrie } from "../policy/host-trie.ts";
-import { hostPatternProblem, parseHostPattern } from "../policy/host-pattern.ts";
+import { exactHost, hostPatternProblem, parseHostPattern } from "../policy/host-pattern.ts";
 import {
   bindingSchema,
   type Endpoint,
@@ -11,7 +11,7 @@ import {
   type NetworkPolicies,
   type NetworkRule,
 } from "../policy/language.ts";
-import { problemText } from "../policy/problem.ts";
+import { type Problem, problemText } from "../policy/problem.ts";
 import type { CredentialSpec } from "./blueprint.ts";
 import { normalEndpoint } from "./normal-endpoint.ts";
 import type { Finding, Path } from "./problem.ts";
@@ -21,18 +21,25 @@ export const variableSchema = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "a na
 
 /** A host, or a host and a port: exact, since a credential goes to no host that a pattern happens to match. */
 const destinationSchema = z.string().superRefine((written, context) => {
-  const [, host = "", port] = /^(.*?)(?::(\d{1,5}))?$/.exec(written) ?? [];
-  const pattern = parseHostPattern(host);
-  const problem =
-    "reason" in pattern
-      ? hostPatternProblem(host)
-      : pattern.kind === "name" || pattern.kind === "address"
-        ? port === undefined || (Number(port) >= 1 && Number(port) <= 65535)
-          ? undefined
-          : { reason: `${port} is not a port`, fix: "write 1 to 65535, or nothing for 443" }
-        : { reason: `"${written}" is a pattern`, fix: "write each host whole: api.example.com" };
+  const { host, port } = destinationOf(written);
+  const problem = hostPatternProblem(host) ?? notOne(written, host) ?? portProblem(port);
   if (problem !== undefined) context.addIssue({ code: "custom", message: problemText(problem) });
 });
+
+function notOne(written: string, host: string): Problem | undefined {
+  if (exactHost(host) !== undefined) return undefined;
+  return { reason: `"${written}" is a pattern`, fix: "write each host whole: api.example.com" };
+}
+
+function portProblem(port: number): Problem | undefined {
+  if (port >= 1 && port <= 65535) return undefined;
+  return { reason: `${port} is not a port`, fix: "write 1 to 65535, or nothing for 443" };
+}
+
+function destinationOf(written: string): { readonly host: string; readonly port: number } {
+  const [, host = "", port = "443"] = /^(.*?)(?::(\d{1,5}))?$/.exec(written) ?? [];
+  return { host, port: Number(port) };
+}
 
 export const credentialSchema = z.strictObject({
   as: variableSchema
@@ -151,9 +158,9 @@ export function refuseUnbound(
     spec.for.map((destination) => ({ name, destination })),
   );
   for (const { name, destination } of destinations) {
-    const [, host = "", port = "443"] = /^(.*?)(?::(\d{1,5}))?$/.exec(destination) ?? [];
+    const { host, port } = destinationOf(destination);
     const trie = new HostTrie<true>();
-    const there = endpoints.filter((endpoint) => endpointPorts(endpoint).includes(Number(port)));
+    const there = endpoints.filter((endpoint) => endpointPorts(endpoint).includes(port));
     for (const { host: written = "" } of there) {
       const pattern = parseHostPattern(written);
       if ("kind" in pattern) trie.at(pattern, () => true);

@@ -1,5 +1,5 @@
 import { bindingText, positionProblem } from "./binding.ts";
-import { parseHostPattern } from "./host-pattern.ts";
+import { exactHost, parseHostPattern } from "./host-pattern.ts";
 import {
   type Endpoint,
   endpointPorts,
@@ -103,12 +103,7 @@ function withoutRest(endpoint: Endpoint): Fault[] {
 function bindingFaults({ host, protocol, tls, credential_binding: binding }: Endpoint): Fault[] {
   const found: Fault[] = [];
   const here = ["credential_binding"];
-  const pattern = host === undefined ? undefined : parseHostPattern(host);
-  if (
-    pattern === undefined ||
-    !("kind" in pattern) ||
-    (pattern.kind !== "name" && pattern.kind !== "address")
-  ) {
+  if (host === undefined || exactHost(host) === undefined) {
     const reason = "a credential goes to one exact host";
     found.push({ path: here, key: true, reason, fix: "name the host whole, one endpoint each" });
   }

@@ -1,7 +1,7 @@
 import { type AddressClass, classify } from "./address-class.ts";
 import { type Cidr, contains, type IpAddress, parseCidr, unmapped } from "./address.ts";
 import type { Denied, Destination } from "./decision.ts";
-import { hostPatternProblem, parseHostPattern } from "./host-pattern.ts";
+import { exactHost, hostPatternProblem } from "./host-pattern.ts";
 import { NacreError } from "../error.ts";
 
 declare const checked: unique symbol;
@@ -21,8 +21,8 @@ export function readGrants(
   written: readonly { readonly host: string; readonly cidr: string; readonly port: number }[],
 ): Grant[] {
   return written.map(({ host, cidr, port }) => {
-    const pattern = parseHostPattern(host);
-    if ("reason" in pattern || (pattern.kind !== "name" && pattern.kind !== "address")) {
+    const name = exactHost(host);
+    if (name === undefined) {
       throw badGrant(host, hostPatternProblem(host)?.reason ?? "a grant takes no wildcard", "name one host");
     }
     const block = parseCidr(cidr);
@@ -33,7 +33,7 @@ export function readGrants(
         "write one as 10.1.2.3/32, no bits set behind it",
       );
     }
-    return { host: pattern.text, port, cidr: block };
+    return { host: name, port, cidr: block };
   });
 }
 

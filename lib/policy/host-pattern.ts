@@ -65,6 +65,12 @@ export function hostPatternProblem(written: string): Problem | undefined {
   return "reason" in parsed ? parsed : undefined;
 }
 
+/** The one host that is written, in its normal form; `undefined` where it is none, or a pattern. */
+export function exactHost(written: string): string | undefined {
+  const parsed = parseHostPattern(written);
+  return "kind" in parsed && (parsed.kind === "name" || parsed.kind === "address") ? parsed.text : undefined;
+}
+
 function malformed(written: string): Problem {
   return {
     reason: `"${written}" is not a host name`,
