@@ -41,6 +41,13 @@ function destinationOf(written: string): { readonly host: string; readonly port:
   return { host, port: Number(port) };
 }
 
+/** In the form that endpoints have: what is written in another would be bound to none of them. */
+function normalDestination(written: string): string {
+  const { host, port } = destinationOf(written);
+  const name = exactHost(host) ?? host.toLowerCase();
+  return port === 443 ? name : `${name}:${port}`;
+}
+
 export const credentialSchema = z.strictObject({
   as: variableSchema
     .optional()
@@ -66,7 +73,7 @@ type Written = Omit<CredentialDocument, "for"> & { readonly for: readonly string
 export function credentialOf({ as, for: hosts, in: position }: Written): CredentialSpec {
   return {
     ...(as === undefined ? {} : { as }),
-    for: [...new Set(hosts.map((host) => host.toLowerCase()))].sort(),
+    for: [...new Set(hosts.map(normalDestination))].sort(),
     ...(position === undefined ? {} : { in: positionOf(position) }),
   };
 }

@@ -1,5 +1,10 @@
 import { expect, test } from "vitest";
-import { bindCredentials, credentialFindings, refuseUnbound } from "../../lib/blueprint/credentials.ts";
+import {
+  bindCredentials,
+  credentialFindings,
+  credentialOf,
+  refuseUnbound,
+} from "../../lib/blueprint/credentials.ts";
 import type { Endpoint, NetworkPolicies } from "../../lib/policy/language.ts";
 
 const endpoint = (more: Partial<Endpoint> = {}): Endpoint => ({
@@ -52,4 +57,9 @@ test("a variable that steers programs, or that another credential has, is refuse
   expect(reasons({ a: one("API_TOKEN"), b: one("API_TOKEN") })).toEqual(["API_TOKEN is a's already"]);
   for (const name of ["PATH", "LD_PRELOAD", "NODE_OPTIONS", "GIT_SSH_COMMAND"])
     expect(reasons({ a: one(name) })).toEqual([`${name} steers programs, and would hold a placeholder`]);
+});
+
+test("a destination is the same one however it is written", () => {
+  const written = ["API.example.com.", "api.example.com:0443", "api.example.com", "api.example.com:08443"];
+  expect(credentialOf({ for: written }).for).toEqual(["api.example.com", "api.example.com:8443"]);
 });
