@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Carried, CredentialPosition, Denied, RuleId } from "../policy/decision.ts";
-import { carriesCredential, ownCredential } from "./own-credential.ts";
+import { carriesCredential, headerOf, type InHeader, ownCredential, slotIn } from "./own-credential.ts";
 import type { Dressed } from "./forward.ts";
 import type { ReadRequest } from "./http-request.ts";
 import { Placeholder, mentionsPlaceholder } from "./placeholder.ts";
@@ -81,13 +81,9 @@ function put(
 ): Dressed {
   const target = targetOf(read.path, read.search);
   if ("path" in position) {
-    const [before = "", after = ""] = position.path.split("{}");
-    const at = read.path.indexOf(before);
-    if (at < 0) return { target, headers: [] };
-    const start = at + before.length;
-    const next = after === "" ? -1 : read.path.indexOf(after, start);
-    const end = next < 0 ? read.path.length : next;
-    const path = `${read.path.slice(0, start)}${inPath(secret)}${read.path.slice(end)}`;
+    const slot = slotIn(read.path, position.path);
+    if (slot === undefined) return { target, headers: [] };
+    const path = `${read.path.slice(0, slot.start)}${inPath(secret)}${read.path.slice(slot.end)}`;
     return { target: targetOf(path, read.search), headers: [] };
   }
   if ("query" in position) {
@@ -97,16 +93,13 @@ function put(
       .filter((part) => part !== "" && nameOf(part) !== position.query);
     return { target: targetOf(read.path, [...others, written].join("&")), headers: [] };
   }
-  const name = "basic" in position ? "authorization" : position.header.toLowerCase();
+  const name = headerOf(position);
   const sent = message.headers[name];
   const value = typeof sent === "string" ? placeholder.replaced(sent, secret) : fresh(position, secret);
   return { target, headers: [name, value] };
 }
 
-function fresh(
-  position: Exclude<CredentialPosition, { path: string } | { query: string }>,
-  secret: string,
-): string {
+function fresh(position: InHeader, secret: string): string {
   if ("basic" in position) return `Basic ${Buffer.from(`${position.basic}:${secret}`).toString("base64")}`;
   return `${position.prefix ?? ""}${secret}`;
 }

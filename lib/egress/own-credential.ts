@@ -38,14 +38,8 @@ export function ownCredential(
   position: CredentialPosition | undefined,
   placeholder: Placeholder | undefined,
 ): string | undefined {
-  const header =
-    position === undefined
-      ? undefined
-      : "basic" in position
-        ? "authorization"
-        : "header" in position
-          ? position.header.toLowerCase()
-          : undefined;
+  const inHeader = position !== undefined && ("basic" in position || "header" in position);
+  const header = inHeader ? headerOf(position) : undefined;
   const user = position !== undefined && "basic" in position ? position.basic : undefined;
   const parameter = position !== undefined && "query" in position ? position.query : undefined;
   let seen = false;
@@ -70,13 +64,31 @@ export function ownCredential(
     : undefined;
 }
 
-/** Between the two ends of the template stands nothing, or the placeholder. */
-function ownInPath(path: string, template: string, placeholder: Placeholder | undefined): string | undefined {
+/** A position that is in a header. */
+export type InHeader = Extract<CredentialPosition, { header: string } | { basic: string }>;
+
+/** The header that it is in, in lower case. */
+export const headerOf = (position: InHeader): string =>
+  "basic" in position ? "authorization" : position.header.toLowerCase();
+
+/** Where in a path its credential stands, from `start` up to `end`; `undefined`: the template is for other paths. */
+export function slotIn(
+  path: string,
+  template: string,
+): { readonly start: number; readonly end: number } | undefined {
   const [before = "", after = ""] = template.split("{}");
   const at = path.indexOf(before);
   if (at < 0) return undefined;
   const start = at + before.length;
   const next = after === "" ? -1 : path.indexOf(after, start);
-  const text = path.slice(start, next < 0 ? path.length : next);
+  return { start, end: next < 0 ? path.length : next };
+}
+
+/** Between the two ends of the template stands nothing, or the placeholder. */
+function ownInPath(path: string, template: string, placeholder: Placeholder | undefined): string | undefined {
+  const slot = slotIn(path, template);
+  if (slot === undefined) return undefined;
+  const text = path.slice(slot.start, slot.end);
+  const [before = ""] = template.split("{}", 1);
   return text === "" || placeholder?.is(text) === true ? undefined : `the path's part behind ${before}`;
 }
