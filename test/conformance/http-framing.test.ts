@@ -46,14 +46,7 @@ describe.each([
     const bytes = cases.map(({ send, long = 0 }, index) => ({
       send: send.map((piece) => marked(piece, index, `${host}:${port}`).replace("LONG", "x".repeat(long))),
     }));
-    fs.writeFileSync(
-      path.join(world.folder, "job.json"),
-      JSON.stringify({ host, port, secure, cases: bytes }),
-    );
-    const raw = path.join(import.meta.dirname, "../egress/world/raw.ts");
-    const ran = await world.run(`${process.execPath} ${raw} ${world.folder}/job.json`, {
-      NODE_EXTRA_CA_CERTS: `${world.folder}/agent-ca.crt`,
-    });
+    const ran = await world.raw({ host, port, secure, cases: bytes });
     expect(ran.error).toBe("");
     answers = JSON.parse(ran.out) as typeof answers;
     seen = seenBy(world).slice(before);
@@ -79,17 +72,8 @@ const marked = (piece: string, index: number, authority: string): string =>
     .replaceAll("HOST", authority)
     .replaceAll("PORT", authority.split(":")[1] ?? "");
 
-function seenBy({ folder }: World): Seen[] {
-  const file = path.join(folder, "origin.jsonl");
-  const lines = fs.existsSync(file) ? fs.readFileSync(file, "utf8").trim().split("\n") : [];
-  return lines.map((line) => {
-    const said = JSON.parse(line) as {
-      method: string;
-      url: string;
-      headers: string[];
-      body?: string;
-      trailers?: string[];
-    };
+function seenBy(world: World): Seen[] {
+  return world.seen().map((said) => {
     const fields = pairs(said.headers);
     const known = ["host", "x-case", "connection", "content-length", "transfer-encoding", "expect"];
     const others = [

@@ -1,7 +1,5 @@
-import fs from "node:fs";
-import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type RunningEgress, World } from "./world/world.ts";
+import { type RunningEgress, type SeenRequest, World } from "./world/world.ts";
 
 /**
  * Ways round rules on requests. Each is tried twice: with the inspection off (the same host, opaque), where it must reach the
@@ -14,23 +12,17 @@ const head = (line: string, ...fields: string[]): string =>
   [`${line} HTTP/1.1`, `Host: ${authority}`, ...fields, "", ""].join("\r\n");
 const sized = (body: string): string => `Content-Length: ${body.length}`;
 
-interface Seen {
-  readonly method: string;
-  readonly url: string;
-  readonly headers: readonly string[];
-  readonly body?: string;
-}
 interface Attack {
   readonly way: string;
   readonly send: readonly string[];
   /** Whether a request that the origin saw is what no rule allows. */
-  readonly reached: (seen: Seen) => boolean;
+  readonly reached: (seen: SeenRequest) => boolean;
 }
 
-const forbidden = ({ url }: Seen): boolean => url.startsWith("/no");
+const forbidden = ({ url }: SeenRequest): boolean => url.startsWith("/no");
 const raw =
   (text: string) =>
-  ({ url }: Seen): boolean =>
+  ({ url }: SeenRequest): boolean =>
     url.includes(text);
 const smuggled = head("GET /no/smuggled");
 
@@ -152,9 +144,8 @@ beforeAll(async () => {
 afterAll(() => world.stop());
 
 /** What the origin saw of all attacks, each on a connection of its own, by its number. */
-async function tried(rule: object): Promise<Map<number, Seen[]>> {
-  const log = path.join(world.folder, "origin.jsonl");
-  fs.rmSync(log, { force: true });
+async function tried(rule: object): Promise<Map<number, SeenRequest[]>> {
+  world.forget();
   const egress: RunningEgress = await world.egress(
     { base: { api: rule } as never },
     { credentials: { api: { as: "API_TOKEN" } }, secrets: { api: "the-operators" } },
@@ -162,21 +153,15 @@ async function tried(rule: object): Promise<Map<number, Seen[]>> {
   const cases = attacks.map(({ send }, index) => ({
     send: send.map((piece) => piece.replaceAll(/(Host: [^\r]*\r\n)/g, `$1X-Case: ${index}\r\n`)),
   }));
-  fs.writeFileSync(path.join(world.folder, "job.json"), JSON.stringify({ host, port, secure: true, cases }));
-  const program = path.join(import.meta.dirname, "world/raw.ts");
-  const ran = await world.run(`${process.execPath} ${program} ${world.folder}/job.json`, {
-    NODE_EXTRA_CA_CERTS: `${world.folder}/agent-ca.crt`,
-  });
+  const ran = await world.raw({ host, port, secure: true, cases });
   await egress.stop();
   expect(ran).toMatchObject({ code: 0, error: "" });
-  const lines = fs.existsSync(log) ? fs.readFileSync(log, "utf8").trim().split("\n") : [];
-  const seen = lines.map((line) => JSON.parse(line) as Seen);
-  return Map.groupBy(seen, ({ headers }) => Number(headers[headers.indexOf("X-Case") + 1]));
+  return Map.groupBy(world.seen(), ({ headers }) => Number(headers[headers.indexOf("X-Case") + 1]));
 }
 
 describe("ways round rules on requests", () => {
-  let without: Map<number, Seen[]>;
-  let within: Map<number, Seen[]>;
+  let without: Map<number, SeenRequest[]>;
+  let within: Map<number, SeenRequest[]>;
   beforeAll(async () => {
     without = await tried(off);
     within = await tried(on);

@@ -47,7 +47,7 @@ afterAll(async () => {
   await egress.stop();
   await world.stop();
 });
-beforeEach(() => fs.rmSync(path.join(world.folder, "origin.jsonl"), { force: true }));
+beforeEach(() => world.forget());
 
 /** Runs a program as the agent would, with a sandbox' own environment. */
 async function run(script: string): Promise<Ran> {
@@ -64,16 +64,7 @@ async function run(script: string): Promise<Ran> {
   });
 }
 
-const seen = (): string[] => {
-  const file = path.join(world.folder, "origin.jsonl");
-  if (!fs.existsSync(file)) return [];
-  return fs
-    .readFileSync(file, "utf8")
-    .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line) as { method: string; url: string })
-    .map(({ method, url }) => `${method} ${url}`);
-};
+const seen = (): string[] => world.seen().map(({ method, url }) => `${method} ${url}`);
 
 describe("by method and path", () => {
   test("curl", async () => {

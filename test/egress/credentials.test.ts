@@ -1,5 +1,4 @@
 import fs from "node:fs";
-import path from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Configure } from "../../lib/egress/protocol.ts";
 import { type RunningEgress, World } from "./world/world.ts";
@@ -9,7 +8,7 @@ let egress: RunningEgress | undefined;
 beforeAll(async () => {
   world = await World.make();
 });
-beforeEach(() => fs.rmSync(path.join(world.folder, "origin.jsonl"), { force: true }));
+beforeEach(() => world.forget());
 afterEach(async () => {
   await egress?.stop();
   egress = undefined;
@@ -39,20 +38,9 @@ const start = async (rule: object, more: Partial<Configure> = {}): Promise<void>
   egress = await world.egress({ base }, { credentials, secrets: { api: secret }, ...more });
 };
 
-interface Seen {
-  readonly method: string;
-  readonly url: string;
-  readonly headers: readonly string[];
-}
-const seen = (): Seen[] => {
-  const file = path.join(world.folder, "origin.jsonl");
-  if (!fs.existsSync(file)) return [];
-  const lines = fs.readFileSync(file, "utf8").trim().split("\n");
-  return lines.map((line) => JSON.parse(line) as Seen);
-};
 /** A field as the origin saw it, once; of several, all. */
 const header = (name: string): string | string[] | undefined => {
-  const { headers = [] } = seen().at(-1) ?? {};
+  const { headers = [] } = world.seen().at(-1) ?? {};
   const found = headers.filter((_, index) => index % 2 === 1 && headers[index - 1]?.toLowerCase() === name);
   return found.length > 1 ? found : found[0];
 };
@@ -102,17 +90,17 @@ describe("a credential that an endpoint is bound to", () => {
 
     await start(bound({ query: "key" }));
     await curl("", `${at}/ok?a=1`);
-    expect(seen().at(-1)?.url).toBe(`/ok?a=1&key=${encodeURIComponent(secret)}`);
+    expect(world.seen().at(-1)?.url).toBe(`/ok?a=1&key=${encodeURIComponent(secret)}`);
     await curl("", `${at}/ok?key=${placeholder}&a=1`);
-    expect(seen().at(-1)?.url).toBe(`/ok?a=1&key=${encodeURIComponent(secret)}`);
+    expect(world.seen().at(-1)?.url).toBe(`/ok?a=1&key=${encodeURIComponent(secret)}`);
     await egress?.stop();
 
     await start(bound({ path: "/bot{}/" }));
     const written = encodeURIComponent(secret).replace("%3A", ":");
     await curl("", `${at}/bot${placeholder}/send?x=1`);
-    expect(seen().at(-1)?.url).toBe(`/bot${written}/send?x=1`);
+    expect(world.seen().at(-1)?.url).toBe(`/bot${written}/send?x=1`);
     await curl("", `${at}/file/bot/a`);
-    expect(seen().at(-1)?.url).toBe(`/file/bot${written}/a`);
+    expect(world.seen().at(-1)?.url).toBe(`/file/bot${written}/a`);
   });
 
   test.each([
@@ -158,7 +146,7 @@ describe("a credential that an endpoint is bound to", () => {
     expect(status).toBe(403);
     expect(JSON.parse(body)).toMatchObject({ error: "policy_denied", layer: "credential" });
     expect(body).not.toContain(secret);
-    expect(seen()).toEqual([]);
+    expect(world.seen()).toEqual([]);
   });
 
   test.each([
@@ -175,13 +163,8 @@ describe("a credential that an endpoint is bound to", () => {
     const head = `POST /ok HTTP/1.1\r\nHost: api.example.com:9443\r\nTransfer-Encoding: chunked\r\n\r\n`;
     const trailers = "X-Api-Key: mine\r\nX-Sum: 1\r\nX-Count: 2\r\n";
     const cases = [{ send: [`${head}1\r\na\r\n0\r\n${trailers}\r\n`] }];
-    const job = JSON.stringify({ host: "api.example.com", port: 9443, secure: true, cases });
-    fs.writeFileSync(path.join(world.folder, "job.json"), job);
-    const program = path.join(import.meta.dirname, "world/raw.ts");
-    await world.run(`${process.execPath} ${program} ${world.folder}/job.json`, {
-      NODE_EXTRA_CA_CERTS: `${world.folder}/agent-ca.crt`,
-    });
-    expect(seen()).toMatchObject([{ trailers: ["X-Sum", "1", "X-Count", "2"] }]);
+    await world.raw({ host: "api.example.com", port: 9443, secure: true, cases });
+    expect(world.seen()).toMatchObject([{ trailers: ["X-Sum", "1", "X-Count", "2"] }]);
 
     const answer = "HTTP/1.1 200 OK\r\nSet-Cookie: session=opened\r\nX-Kept: 1\r\nContent-Length: 0\r\n\r\n";
     const bytes = Buffer.from(answer).toString("base64url");
@@ -204,7 +187,7 @@ describe("a credential that an endpoint is bound to", () => {
     const { status, body } = await curl("", "http://api.example.com:9080/ok");
     expect(status).toBe(403);
     expect(JSON.parse(body)).toMatchObject({ layer: "credential" });
-    expect(seen()).toEqual([]);
+    expect(world.seen()).toEqual([]);
   });
 
   test("that has no value is said to have none, and nothing goes out", async () => {
@@ -212,7 +195,7 @@ describe("a credential that an endpoint is bound to", () => {
     const { status, body } = await curl("");
     expect(status).toBe(503);
     expect(JSON.parse(body)).toMatchObject({ error: "credential_unavailable" });
-    expect(seen()).toEqual([]);
+    expect(world.seen()).toEqual([]);
   });
 
   test("is another one from the next request on, on the same connection, when the operator changes it", async () => {
@@ -241,7 +224,7 @@ describe("a placeholder", () => {
       expect(JSON.parse(body)).toMatchObject({ layer: "credential" });
     }
     expect((await curl("", `https://open.example.com:9443/ok?a=${placeholder}`)).status).toBe(403);
-    expect(seen()).toEqual([]);
+    expect(world.seen()).toEqual([]);
   });
 
   test("that follows a redirect to another host carries nothing there", async () => {
@@ -249,7 +232,7 @@ describe("a placeholder", () => {
     const to = encodeURIComponent("https://open.example.com:9443/there");
     const { status } = await curl("-L", `${at}/redirect?to=${to}`);
     expect(status).toBe(200);
-    expect(seen().map(({ url }) => url)).toEqual([`/redirect?to=${to}`, "/there"]);
+    expect(world.seen().map(({ url }) => url)).toEqual([`/redirect?to=${to}`, "/there"]);
     expect(header("authorization")).toBeUndefined();
     // Also where the client insists on sending what it has.
     const insisted = await curl(
@@ -282,6 +265,6 @@ test("the value is in no record, no report, and nothing that the agent was sent 
     Buffer.from(secret).toString("hex"),
   ];
   // The control: the origin's own record has it.
-  expect(fs.readFileSync(path.join(world.folder, "origin.jsonl"), "utf8")).toContain(secret);
+  expect(JSON.stringify(world.seen())).toContain(secret);
   for (const form of forms) expect(said).not.toContain(form);
 });

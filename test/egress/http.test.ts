@@ -8,7 +8,7 @@ let egress: RunningEgress | undefined;
 beforeAll(async () => {
   world = await World.make();
 });
-beforeEach(() => fs.rmSync(path.join(world.folder, "origin.jsonl"), { force: true }));
+beforeEach(() => world.forget());
 afterEach(async () => {
   await egress?.stop();
   egress = undefined;
@@ -27,21 +27,6 @@ const start = async (
   more: Parameters<World["egress"]>[1] = {},
 ): Promise<RunningEgress> => (egress = await world.egress({ base: base as never }, more));
 
-interface Seen {
-  readonly method: string;
-  readonly url: string;
-  readonly headers: readonly string[];
-  readonly body?: string;
-}
-const seen = (): Seen[] => {
-  const file = path.join(world.folder, "origin.jsonl");
-  if (!fs.existsSync(file)) return [];
-  return fs
-    .readFileSync(file, "utf8")
-    .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line) as Seen);
-};
 const requests = (): unknown[] =>
   (egress?.records() ?? [])
     .filter(({ kind }) => kind === "request")
@@ -71,7 +56,7 @@ describe("an inspected host", () => {
         port: 9443,
       },
     });
-    expect(seen().map(({ method }) => method)).toEqual(["GET"]);
+    expect(world.seen().map(({ method }) => method)).toEqual(["GET"]);
     expect(requests()).toEqual([
       { verdict: "allow", method: "GET", path: "/ok/1", rule: "api", layer: undefined },
       { verdict: "deny", method: "POST", path: "/ok/1", rule: "api", layer: "http" },
@@ -81,7 +66,7 @@ describe("an inspected host", () => {
   test("gets the path that was decided, and no secret of the query stands in the audit", async () => {
     await start({ api: rest({ rules: [allow("GET", "/ok/*")] }) });
     await world.run(`curl -sS --path-as-is '${at}/ok/../ok/./%61?token=hidden'`);
-    expect(seen()).toMatchObject([{ url: "/ok/a?token=hidden" }]);
+    expect(world.seen()).toMatchObject([{ url: "/ok/a?token=hidden" }]);
     expect(fs.readFileSync(egress?.audit ?? "", "utf8")).not.toContain("hidden");
   });
 
@@ -109,7 +94,7 @@ describe("an inspected host", () => {
       (await world.run(`curl -sS -o /dev/null -w '%{http_code}' http://api.example.com:9080${path}`)).out;
     expect(await code("/ok")).toBe("200");
     expect(await code("/no")).toBe("403");
-    expect(seen()).toHaveLength(1);
+    expect(world.seen()).toHaveLength(1);
   });
 
   test("streams fifty megabytes both ways, and holds neither", async () => {
@@ -121,7 +106,7 @@ describe("an inspected host", () => {
       `head -c 52428800 /dev/zero | curl -sS -o /dev/null -w '%{http_code}' -T - -X POST ${at}/up`,
     );
     expect(up.out).toBe("200");
-    expect(seen().at(-1)?.body?.length).toBe(52428800);
+    expect(world.seen().at(-1)?.body?.length).toBe(52428800);
     expect(memory(egress) - before).toBeLessThan(120);
   }, 60_000);
 
@@ -183,7 +168,7 @@ describe("an inspected host", () => {
     const slow = world.start(
       `exec 3<>/dev/tcp/api.example.com/9080; printf 'GET ${target} HTTP/1.1\\r\\nHost: api.example.com:9080\\r\\n\\r\\n' >&3; sleep 30`,
     );
-    await expect.poll(seen).toHaveLength(1);
+    await expect.poll(() => world.seen()).toHaveLength(1);
     await new Promise((resolve) => setTimeout(resolve, 3000));
     expect(memory(egress) - before).toBeLessThan(100);
     slow.kill("SIGKILL");
@@ -195,17 +180,19 @@ describe("an inspected host", () => {
       (await world.run(`curl -sS -o /dev/null -w '%{http_code}' ${options} ${at}/stale`)).out;
     expect(await code("")).toBe("200");
     expect(await code("")).toBe("200");
-    expect(seen()).toHaveLength(3);
+    expect(world.seen()).toHaveLength(3);
     expect(await code("-X POST")).toBe("502");
-    expect(seen().map(({ method }) => method)).toEqual(["GET", "GET", "GET", "POST"]);
+    expect(world.seen().map(({ method }) => method)).toEqual(["GET", "GET", "GET", "POST"]);
   });
 
   test("is left alone once the agent hangs up", async () => {
     await start({ api: rest({ access: "full" }) });
     const held = world.start(`exec curl -sS --cacert ${world.folder}/agent-ca.crt ${at}/held`);
-    await expect.poll(seen, { timeout: 10_000 }).toHaveLength(1);
+    await expect.poll(() => world.seen(), { timeout: 10_000 }).toHaveLength(1);
     held.kill("SIGKILL");
-    await expect.poll(() => seen().map(({ url }) => url), { timeout: 10_000 }).toContain("/held/given-up");
+    await expect
+      .poll(() => world.seen().map(({ url }) => url), { timeout: 10_000 })
+      .toContain("/held/given-up");
   });
 
   test("is spoken to over TLS where the agent was, whatever it spoke to that port before", async () => {
@@ -214,7 +201,7 @@ describe("an inspected host", () => {
       (await world.run(`curl -sS -o /dev/null -w '%{http_code}' ${url}`)).out;
     expect(await code("http://api.example.com:9443/ok")).not.toBe("200");
     expect(await code(`${at}/ok`)).toBe("200");
-    expect(seen()).toHaveLength(1);
+    expect(world.seen()).toHaveLength(1);
   });
 
   test("that cannot be verified is never spoken to, and the agent is told", async () => {
@@ -222,7 +209,7 @@ describe("an inspected host", () => {
     const got = await world.run(`curl -sS -w '%{http_code}' https://api.example.org:9443/ok`);
     expect(got.out).toMatch(/502$/);
     expect(JSON.parse(got.out.slice(0, -3))).toMatchObject({ error: "upstream_failed" });
-    expect(seen()).toEqual([]);
+    expect(world.seen()).toEqual([]);
     expect(requests()).toMatchObject([{ verdict: "failed", layer: "upstream" }]);
   });
 
@@ -236,7 +223,7 @@ describe("an inspected host", () => {
     await start({ api: rest({ access: "full", allowed_ips: ["93.184.216.99"] }) });
     const got = await world.run(`curl -sS ${at}/ok`);
     expect(JSON.parse(got.out)).toMatchObject({ error: "policy_denied", layer: "address" });
-    expect(seen()).toEqual([]);
+    expect(world.seen()).toEqual([]);
   });
 
   test("must answer from the allowed_ips of the endpoint that a request is for", async () => {
@@ -251,7 +238,7 @@ describe("an inspected host", () => {
     await start({ api: { endpoints: [endpoint("/far/**", "93.184.216.99"), endpoint("/near/**")] } });
     expect((await world.run(`curl -sS ${at}/near/1`)).out).toContain("/near/1");
     expect(JSON.parse((await world.run(`curl -sS ${at}/far/1`)).out)).toMatchObject({ layer: "address" });
-    expect(seen().map(({ url }) => url)).toEqual(["/near/1"]);
+    expect(world.seen().map(({ url }) => url)).toEqual(["/near/1"]);
   });
 
   test("is denied to a client that insists on HTTP/2, and the audit says so", async () => {
@@ -278,7 +265,7 @@ describe("an inspected host", () => {
       .filter(({ verdict }) => verdict === "deny")
       .map(({ layer }) => layer);
     expect(layers).toEqual(["tls", "tls", "tls"]);
-    expect(seen()).toEqual([]);
+    expect(world.seen()).toEqual([]);
   });
 
   test("shows a certificate of the sandbox' own authority, and resumes a session", async () => {
@@ -316,7 +303,7 @@ test("a request that says in a field or a parameter that it is another one is re
     expect(await code(`-H '${field}'`), field).toBe("400");
   expect(await code("", "?_method=delete")).toBe("400");
   expect(await code("-H 'X-HTTP-Method-Override: POST'", "?_method=post")).toBe("200");
-  expect(seen()).toHaveLength(1);
+  expect(world.seen()).toHaveLength(1);
 });
 
 test("a client that sends more than there is room for is cut off", async () => {
@@ -326,12 +313,7 @@ test("a client that sends more than there is room for is cut off", async () => {
     { send: [get("/slow"), get("/ok").repeat(60)] },
     { send: [get("/slow"), get("/ok").repeat(70)] },
   ];
-  const job = JSON.stringify({ host: "api.example.com", port: 9443, secure: true, cases });
-  fs.writeFileSync(path.join(world.folder, "job.json"), job);
-  const program = path.join(import.meta.dirname, "world/raw.ts");
-  const ran = await world.run(`${process.execPath} ${program} ${world.folder}/job.json`, {
-    NODE_EXTRA_CA_CERTS: `${world.folder}/agent-ca.crt`,
-  });
+  const ran = await world.raw({ host: "api.example.com", port: 9443, secure: true, cases });
   expect(JSON.parse(ran.out)).toMatchObject([{ closed: false }, { closed: true }]);
   // Of a refused body, too, only a little is read.
   const refused = async (bytes: number): Promise<string> =>

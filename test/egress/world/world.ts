@@ -21,6 +21,25 @@ export interface Ran {
   readonly error: string;
 }
 
+/** What a request was when it came to an origin. */
+export interface SeenRequest {
+  readonly method: string;
+  readonly url: string;
+  /** `[name, value, …]`, as they came. */
+  readonly headers: readonly string[];
+  readonly body?: string;
+  readonly trailers?: readonly string[];
+}
+
+/** Bytes for one host and port as they are, each case on a connection of its own. */
+export interface RawJob {
+  readonly host: string;
+  readonly port: number;
+  readonly secure: boolean;
+  /** Latin-1, piece by piece. */
+  readonly cases: readonly { readonly send: readonly string[] }[];
+}
+
 /** What the egress' host resolves. Public names, and some that answer with what must not be dialled. */
 const names: Readonly<Record<string, readonly string[]>> = {
   "allowed.example.com": ["93.184.216.34", "2606:2800:220:1::34"],
@@ -45,6 +64,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
 /** Namespaces, servers and one egress process; everything of it ends with `stop`. */
 export class World {
   readonly folder: string;
+  readonly #seen: string;
   readonly #children: ChildProcess[] = [];
   #world = 0;
   #agent = 0;
@@ -55,6 +75,7 @@ export class World {
 
   private constructor(folder: string) {
     this.folder = folder;
+    this.#seen = path.join(folder, "origin.jsonl");
   }
 
   static async make(): Promise<World> {
@@ -109,24 +130,35 @@ export class World {
       CURL_CA_BUNDLE: `${this.folder}/agent-ca.crt`,
       ...environment,
     };
-    const arguments_ = [
-      "-t",
-      String(this.#agent),
-      "-U",
-      "-n",
-      "-m",
-      "--preserve-credentials",
-      "bash",
-      "-c",
-      script,
-    ];
-    const child = spawn("nsenter", arguments_, { stdio: ["ignore", "pipe", "pipe"], env });
+    const [program = "", ...entry] = this.agentEntry();
+    const words = [...entry, "bash", "-c", script];
+    const child = spawn(program, words, { stdio: ["ignore", "pipe", "pipe"], env });
     const [out, error, [code]] = await Promise.all([
       text(child.stdout),
       text(child.stderr),
       once(child, "close"),
     ]);
     return { code: code as number, out, error };
+  }
+
+  /** Sends bytes as the agent would. `out` is the JSON array of what `raw.ts` says of each case. */
+  async raw(job: RawJob): Promise<Ran> {
+    const file = path.join(this.folder, "job.json");
+    fs.writeFileSync(file, JSON.stringify(job));
+    return await this.run(`${process.execPath} ${path.join(here, "raw.ts")} ${file}`, {
+      NODE_EXTRA_CA_CERTS: `${this.folder}/agent-ca.crt`,
+    });
+  }
+
+  /** The requests that came to the origins, in order, since `forget`. */
+  seen(): SeenRequest[] {
+    if (!fs.existsSync(this.#seen)) return [];
+    const lines = fs.readFileSync(this.#seen, "utf8").trim().split("\n");
+    return lines.map((line) => JSON.parse(line) as SeenRequest);
+  }
+
+  forget(): void {
+    fs.rmSync(this.#seen, { force: true });
   }
 
   /** Runs a program on the egress' host. */
@@ -138,18 +170,9 @@ export class World {
 
   /** A program of the agent that goes on running. */
   start(script: string): ChildProcess {
-    const arguments_ = [
-      "-t",
-      String(this.#agent),
-      "-U",
-      "-n",
-      "-m",
-      "--preserve-credentials",
-      "bash",
-      "-c",
-      script,
-    ];
-    return this.#keep(spawn("nsenter", arguments_, { stdio: ["pipe", "pipe", "inherit"] }));
+    const [program = "", ...entry] = this.agentEntry();
+    const words = [...entry, "bash", "-c", script];
+    return this.#keep(spawn(program, words, { stdio: ["pipe", "pipe", "inherit"] }));
   }
 
   /** Starts an egress process with the sandbox's sockets, which waits for its configuration. */
