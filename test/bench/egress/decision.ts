@@ -33,14 +33,19 @@ const rest = (host: string, rules: readonly object[]): object => ({
   endpoints: [{ host, port: 443, protocol: "rest", rules }],
 });
 const numbered = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
+const byHost = (count: number): object =>
+  Object.fromEntries(numbered(count).map((at) => [`r${at}`, rest(`h${at}.example.com`, [get("/v1/**")])]));
+const byPath = (count: number): object => ({
+  api: rest(
+    api,
+    numbered(count).map((at) => get(`/v1/noun${at}/**`)),
+  ),
+});
 const query = new Map();
 const kinds: readonly Kind[] = [
   {
     what: "allowed, each rule a host",
-    rules: (count) =>
-      Object.fromEntries(
-        numbered(count).map((at) => [`r${at}`, rest(`h${at}.example.com`, [get("/v1/**")])]),
-      ),
+    rules: byHost,
     question: (index) => ({
       where: { host: `h${index}.example.com`, port: 443 },
       what: { method: "GET", path: `/v1/items/${random()}`, query },
@@ -48,12 +53,7 @@ const kinds: readonly Kind[] = [
   },
   {
     what: "allowed, each rule a path of one host",
-    rules: (count) => ({
-      api: rest(
-        api,
-        numbered(count).map((at) => get(`/v1/noun${at}/**`)),
-      ),
-    }),
+    rules: byPath,
     question: (index) => ({
       where: { host: api, port: 443 },
       what: { method: "GET", path: `/v1/noun${index}/${random()}`, query },
@@ -61,10 +61,7 @@ const kinds: readonly Kind[] = [
   },
   {
     what: "denied host, each rule a host",
-    rules: (count) =>
-      Object.fromEntries(
-        numbered(count).map((at) => [`r${at}`, rest(`h${at}.example.com`, [get("/v1/**")])]),
-      ),
+    rules: byHost,
     question: (index) => ({
       where: { host: `h${index}.example.org`, port: 443 },
       what: { method: "GET", path: `/v1/items/${random()}`, query },
@@ -72,12 +69,7 @@ const kinds: readonly Kind[] = [
   },
   {
     what: "denied path, each rule a path of one host",
-    rules: (count) => ({
-      api: rest(
-        api,
-        numbered(count).map((at) => get(`/v1/noun${at}/**`)),
-      ),
-    }),
+    rules: byPath,
     question: (index) => ({
       where: { host: api, port: 443 },
       what: { method: "GET", path: `/v2/noun${index}/${random()}`, query },
