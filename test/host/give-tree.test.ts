@@ -4,9 +4,8 @@ import { expect, test } from "vitest";
 import { giveTree } from "../../lib/host/give-tree.ts";
 import { temporaryFolder } from "./folder.ts";
 
-// Only root can give a file away.
 test.runIf(process.getuid?.() === 0)(
-  "a tree is given whole, and nothing that a link in it points at",
+  "as root (nobody else can give a file away), a tree is given whole, and nothing that a link in it points at",
   async () => {
     const base = temporaryFolder();
     const [tree, outside] = [join(base, "tree"), join(base, "outside")];

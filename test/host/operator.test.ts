@@ -57,15 +57,17 @@ test("refuses a file that others may read or write", async () => {
   });
 });
 
-// Only root can give a file away.
-test.runIf(process.getuid?.() === 0)("refuses a file that is another user's, whatever its mode", async () => {
-  const path = written("secrets: {}\n");
-  chownSync(path, 4242, 4242);
-  await expect(readOperator(path)).rejects.toMatchObject({
-    code: "operator_open",
-    message: expect.stringContaining("belongs to user id 4242"),
-  });
-});
+test.runIf(process.getuid?.() === 0)(
+  "as root (nobody else can give a file away), refuses a file that is another user's, whatever its mode",
+  async () => {
+    const path = written("secrets: {}\n");
+    chownSync(path, 4242, 4242);
+    await expect(readOperator(path)).rejects.toMatchObject({
+      code: "operator_open",
+      message: expect.stringContaining("belongs to user id 4242"),
+    });
+  },
+);
 
 test.each([
   ["https://a.example/v1", "dev/assistant", undefined],
