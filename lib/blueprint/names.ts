@@ -1,13 +1,8 @@
 import { z } from "zod";
+import { nameLike } from "../policy/name.ts";
 
-/** Names of environments, agents, routes, providers and credentials: a DNS label of at most 40 characters. */
-export const nameSchema = z
-  .string()
-  .max(40, "at most 40 characters")
-  .regex(
-    /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/,
-    "lower-case letters, digits and single dashes, a letter first: my-agent",
-  );
+/** Names of environments, agents, routes, providers and credentials. */
+export const nameSchema = nameLike("my-agent");
 
 /** An absolute path inside the sandbox, already in its shortest form: no `..`, no `//`, no slash at the end. */
 export const insidePathSchema = z

@@ -3,6 +3,7 @@ import { addressRangeProblem } from "./address-range.ts";
 import { globProblem } from "./glob.ts";
 import { hostPatternProblem } from "./host-pattern.ts";
 import { methodProblem } from "./http-method.ts";
+import { nameLike } from "./name.ts";
 import { pathPatternProblem } from "./path-pattern.ts";
 import { type Problem, problemText } from "./problem.ts";
 import { programProblem } from "./program.ts";
@@ -99,16 +100,9 @@ export const requestMatcherSchema = z.strictObject({
 export type RequestMatcher = z.infer<typeof requestMatcherSchema>;
 
 export const bindingSchema = z.strictObject({
-  provider: z
-    .string()
-    .max(40, "at most 40 characters")
-    .regex(
-      /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/,
-      "lower-case letters, digits and single dashes, a letter first: github",
-    )
-    .describe(
-      "The credential's name, which the operator maps to a source and to the hosts that it may go to.",
-    ),
+  provider: nameLike("github").describe(
+    "The credential's name, which the operator maps to a source and to the hosts that it may go to.",
+  ),
   in: z
     .strictObject({
       header: z.string().optional().describe("The header's name."),
