@@ -18,10 +18,10 @@ export function policyFormat(): Command {
       "\nExamples:\n  $ nacre policy format policies/agent.yaml\n  $ nacre policy format --write policies/agent.yaml",
     )
     .action(async (file: string, options: FormatOptions) => {
-      const { rename, stat, writeFile } = await import("node:fs/promises");
       const { formatPolicy } = await import("../blueprint/index.ts");
       const { NacreError } = await import("../error.ts");
       const { textOf } = await import("./policy-text.ts");
+      const { replaceFile } = await import("./replace-file.ts");
       if (file === "-" && options.write === true)
         throw new NacreError({
           code: "usage_format",
@@ -32,11 +32,7 @@ export function policyFormat(): Command {
       const before = await textOf(file);
       const text = formatPolicy(before, file);
       const changed = text !== before;
-      if (options.write === true && changed) {
-        const draft = `${file}.nacre-new.yaml`;
-        await writeFile(draft, text, { mode: (await stat(file)).mode & 0o777 });
-        await rename(draft, file);
-      }
+      if (options.write === true && changed) await replaceFile(file, text);
       if (options.json === true) printJson({ changed, text });
       else if (options.write !== true) process.stdout.write(text);
       else note(changed ? `${file} is formatted` : `${file} was formatted already`);

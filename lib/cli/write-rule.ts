@@ -1,10 +1,11 @@
-import { readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import { isMap, parseDocument } from "yaml";
 import { NacreError } from "../error.ts";
 import type { Allow } from "../egress/protocol.ts";
 import { loadBlueprint } from "../pulumi/blueprint-file.ts";
 import { loadCatalogue } from "../pulumi/catalogue.ts";
+import { replaceFile } from "./replace-file.ts";
 
 /**
  * Writes an allowed destination into a YAML blueprint as a rule of the agent's own policy, comments and order kept.
@@ -31,16 +32,8 @@ export async function ruleWriter(file: string, id: string): Promise<WriteRule> {
       return found !== undefined && !(isMap(found) && isDeepStrictEqual(found.toJSON(), rule));
     });
     document.setIn([...rules, key], document.createNode(rule, { flow: true }));
-    const draft = `${file}.nacre-new.yaml`;
-    try {
-      await writeFile(draft, document.toString({ lineWidth: 110 }), {
-        mode: (await stat(file)).mode & 0o777,
-      });
-      loadBlueprint(draft, loadCatalogue());
-      await rename(draft, file);
-    } finally {
-      await rm(draft, { force: true });
-    }
+    const text = document.toString({ lineWidth: 110 });
+    await replaceFile(file, text, (draft) => loadBlueprint(draft, loadCatalogue()));
     return file;
   };
 }
