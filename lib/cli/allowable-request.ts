@@ -1,6 +1,6 @@
 import { NacreError } from "../error.ts";
 import { canonicalPath } from "../policy/canonical-path.ts";
-import { methodProblem } from "../policy/http-method.ts";
+import { oneMethodProblem } from "../policy/http-method.ts";
 
 /**
  * One request, as it is decided: its method in upper case, its path canonical.
@@ -9,7 +9,7 @@ import { methodProblem } from "../policy/http-method.ts";
 export function allowableRequest(method: string, path: string) {
   const refused = (subject: string, message: string, hint: string): NacreError =>
     new NacreError({ code: "usage_request", subject, message, hint });
-  const problem = method === "*" ? anyMethod : methodProblem(method.toUpperCase());
+  const problem = oneMethodProblem(method);
   if (problem !== undefined) throw refused(`--method ${method}`, problem.reason, problem.fix);
   const canonical = canonicalPath(path, { encodedSlash: true });
   if (!("path" in canonical)) throw refused(`--path ${path}`, canonical.reason, canonical.fix);
@@ -17,5 +17,3 @@ export function allowableRequest(method: string, path: string) {
     throw refused(`--path ${path}`, "is not what is sent in the end", `write --path ${canonical.path}`);
   return { method: method.toUpperCase(), path };
 }
-
-const anyMethod = { reason: "is every method, and an allow is for one", fix: "name one: GET" };

@@ -5,7 +5,7 @@ import type { CompiledPolicy } from "../policy/compile.ts";
 import { decide } from "../policy/decide.ts";
 import type { Decision, HttpRequest, Query } from "../policy/decision.ts";
 import { hostName } from "../policy/host-name.ts";
-import { methodProblem } from "../policy/http-method.ts";
+import { oneMethodProblem } from "../policy/http-method.ts";
 import { problemText } from "../policy/problem.ts";
 import { readQuery } from "../policy/query.ts";
 
@@ -78,6 +78,6 @@ export function reasonOf(decision: Decision, { method, path, query }: Request): 
 
 /** Why a method cannot be ruled on, for a command's argument. */
 export function methodFault(method: string): string | undefined {
-  const problem = method === "*" ? { reason: "* is no method", fix: "name one" } : methodProblem(method);
+  const problem = oneMethodProblem(method);
   return problem && problemText(problem);
 }

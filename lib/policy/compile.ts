@@ -7,7 +7,7 @@ import { policyFaults } from "./faults.ts";
 import { glob } from "./glob.ts";
 import { type HostPattern, parseHostPattern } from "./host-pattern.ts";
 import { HostTrie } from "./host-trie.ts";
-import { accessMethods, methodProblem, type Methods, methodsOf } from "./http-method.ts";
+import { accessMethods, type Methods, methodsOf, oneMethodProblem } from "./http-method.ts";
 import { type Endpoint, endpointPorts, isInspected, type NetworkPolicies } from "./language.ts";
 import { everyPath } from "./path-pattern.ts";
 import { applies, type Entry, type Place, Site } from "./place.ts";
@@ -192,7 +192,7 @@ function requestOf(
   if (method === undefined && path === undefined) return undefined;
   if (method === undefined || path === undefined)
     throw broken(rule, "it has a method or a path without the other", "give both, or none");
-  const problem = method === "*" ? { reason: "no method", fix: "write one" } : methodProblem(method);
+  const problem = oneMethodProblem(method);
   if (problem !== undefined) throw broken(rule, problem.reason, problem.fix);
   const canonical = canonicalPath(path, { encodedSlash: true });
   if (!("path" in canonical)) throw broken(rule, `${path}: ${canonical.reason}`, canonical.fix);

@@ -40,5 +40,11 @@ export function methodProblem(written: string): Problem | undefined {
   };
 }
 
+/** The same where one method is meant: that of a request. */
+export const oneMethodProblem = (written: string): Problem | undefined =>
+  written === "*"
+    ? { reason: '"*" is every method, and no method of a request', fix: "name one: GET" }
+    : methodProblem(written);
+
 export const hasMethod = (methods: Methods, method: string): boolean =>
   methods === "any" || methods.has(method);
