@@ -98,7 +98,7 @@ function credentialsOf(props: AgentSandboxProps): AgentSpec["credentials"] {
     found[credential.name] = {
       ...known,
       ...(credential.as === undefined ? {} : { as: credential.as }),
-      for: [...new Set([...(known?.for ?? []), ...hosts])].sort(),
+      ...credentialOf({ for: [...(known?.for ?? []), ...hosts] }),
     };
   }
   for (const [name, written] of Object.entries(props.credentials ?? {})) found[name] = credentialOf(written);

@@ -311,6 +311,18 @@ credentials:
   expect(blueprintDigest(resolve(app.toBlueprint(), catalogue))).toBe(blueprintDigest(resolved));
 });
 
+test("a rule's credential is for its host, however that is written", () => {
+  const app = new Environment("dev", { target });
+  const egress = [
+    Egress.https("API.example.com.").with(Secret.named("api")),
+    Egress.https("api.example.com").named("other"),
+  ];
+  new AgentSandbox(app, "a", { ...minimal, egress });
+  const resolved = resolve(app.toBlueprint(), catalogue).agents["a"];
+  expect(resolved?.credentials).toEqual({ api: { for: ["api.example.com"] } });
+  expect(resolved?.network["other"]?.endpoints[0]?.credential_binding).toEqual({ provider: "api" });
+});
+
 test("a credential that is for what is never looked into, or two for one host, are refused", () => {
   const build = (credentials: AgentSandboxProps["credentials"], egress: Egress): (() => unknown) => {
     const app = new Environment("dev", { target });
