@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { isMap, isSeq, parse, parseDocument, visit, type Document } from "yaml";
 import { blueprintDigest, environmentDigest, parseBlueprint, resolve } from "../../lib/blueprint/index.ts";
 import { catalogue, reading } from "./fixtures.ts";
+import { shuffle } from "./shuffle.ts";
 
 const files = {
   "policies/assistant.yaml":
@@ -26,20 +27,14 @@ const UNORDERED = ["presets", "ports", "endpoints", "binaries", "read_write", "r
 /** Another way to write the same: keys and unordered lists shuffled, comments and blank lines, block or flow style. */
 function rewritten(random: () => number): string {
   const document = parseDocument(text);
-  const shuffle = (items: unknown[]): void => {
-    for (let i = items.length - 1; i > 0; i--) {
-      const j = Math.floor(random() * (i + 1));
-      [items[i], items[j]] = [items[j], items[i]];
-    }
-  };
   visit(document, {
     Map: (_key, map) => {
-      shuffle(map.items);
+      shuffle(map.items, random);
       map.flow = random() < 0.5;
     },
     Pair: (_key, pair) => {
       const key = String((pair.key as { value: unknown }).value);
-      if (isSeq(pair.value) && UNORDERED.includes(key)) shuffle(pair.value.items);
+      if (isSeq(pair.value) && UNORDERED.includes(key)) shuffle(pair.value.items, random);
     },
     Scalar: (_key, scalar) => {
       if (typeof scalar.value === "string" && random() < 0.3) scalar.type = "QUOTE_DOUBLE";

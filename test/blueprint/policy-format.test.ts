@@ -10,6 +10,7 @@ import {
   resolve,
 } from "../../lib/blueprint/index.ts";
 import { catalogue, header, reading } from "./fixtures.ts";
+import { shuffle } from "./shuffle.ts";
 
 const text = `# What the assistant may do.
 version: 1
@@ -49,20 +50,14 @@ const unordered = [
 /** Another way to write the same. */
 function rewritten(random: () => number): string {
   const document = parseDocument(text);
-  const shuffle = (items: unknown[]): void => {
-    for (let i = items.length - 1; i > 0; i--) {
-      const j = Math.floor(random() * (i + 1));
-      [items[i], items[j]] = [items[j], items[i]];
-    }
-  };
   visit(document, {
     Map: (_key, map) => {
-      shuffle(map.items);
+      shuffle(map.items, random);
       map.flow = random() < 0.4;
     },
     Pair: (_key, pair) => {
       const key = String((pair.key as { value: unknown }).value);
-      if (isSeq(pair.value) && unordered.includes(key)) shuffle(pair.value.items);
+      if (isSeq(pair.value) && unordered.includes(key)) shuffle(pair.value.items, random);
       if (isSeq(pair.value)) pair.value.flow = random() < 0.4;
     },
     Scalar: (_key, scalar) => {
