@@ -33,6 +33,21 @@ const zones = folders.map((target) => ({
   message: `lib/${target} may import ${layers[target].map((name) => `lib/${name}`).join(", ") || "no other folder"}`,
 }));
 
+/** The two synthesisers share nothing but the tree: neither may come to depend on the other's objects. */
+const synthesisers = [
+  ["kubernetes", ["host.ts", "host-objects.ts", "host-refusals.ts", "render.ts"]],
+  ["kubernetes.ts", ["host.ts", "host-objects.ts", "host-refusals.ts", "render.ts"]],
+  ["host.ts", ["kubernetes", "kubernetes.ts"]],
+  ["host-refusals.ts", ["kubernetes", "kubernetes.ts"]],
+  ["host-objects.ts", ["kubernetes", "kubernetes.ts"]],
+].flatMap(([target, others]) =>
+  others.map((other) => ({
+    target: `./lib/synth/${target}`,
+    from: `./lib/synth/${other}`,
+    message: "the synthesisers share nothing but the tree",
+  })),
+);
+
 export default tseslint.config(
   { ignores: ["node_modules/**", "dist/**", "lib/launcher/target/**"] },
   {
@@ -54,7 +69,10 @@ export default tseslint.config(
         "error",
         { restrictDefaultExports: { direct: true, named: true, defaultFrom: true } },
       ],
-      "import-x/no-restricted-paths": ["error", { basePath: `${import.meta.dirname}/..`, zones }],
+      "import-x/no-restricted-paths": [
+        "error",
+        { basePath: `${import.meta.dirname}/..`, zones: [...zones, ...synthesisers] },
+      ],
     },
   },
   {

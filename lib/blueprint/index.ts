@@ -1,6 +1,15 @@
 export type * from "./blueprint.ts";
 export { canonicalJson, digestOf, digestOfText } from "./canonical.ts";
 export { examineText, readText, type Examined } from "./described.ts";
+export {
+  clusterOf,
+  clusterSchema,
+  type ClusterDocument,
+  type ClusterSettings,
+  type Peer,
+} from "./cluster.ts";
+export { gatewayOf, gatewaySchema, k3sParts, type GatewayDocument, type GatewaySettings } from "./gateway.ts";
+export { isDeferred } from "./deferred.ts";
 export { checkAgent, checkProvider, checkTry } from "./checks.ts";
 export {
   bindCredentials,
@@ -16,6 +25,7 @@ export { nameSchema } from "./names.ts";
 export { nearest } from "./nearest.ts";
 export { misfits, overlaySchema, readOverlay } from "./overlay.ts";
 export { examineBlueprint, parseBlueprint, type ExaminedBlueprint } from "./parse.ts";
+export { isWithin } from "./paths.ts";
 export { portsOf, serverPorts } from "./ports.ts";
 export { policyDocumentSchema, type PolicyDocument } from "./policy-document.ts";
 export { placeNames, presetSchema, readPolicy, readPreset, readSeccomp } from "./preset.ts";

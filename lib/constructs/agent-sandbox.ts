@@ -10,6 +10,7 @@ import type { Preset } from "./preset.ts";
 export class AgentSandbox<I extends IsolationLevel = IsolationLevel> extends Construct {
   /** What was asked for, with what `override` changed. */
   props: AgentSandboxProps;
+  #identity: string | undefined;
 
   constructor(scope: Construct, id: string, props: AgentSandboxProps<I>) {
     super(scope, id);
@@ -32,6 +33,20 @@ export class AgentSandbox<I extends IsolationLevel = IsolationLevel> extends Con
   /** Adds places that it may reach. */
   addEgress(...egress: readonly (Egress | Preset)[]): this {
     return this.override({ egress: [...(this.props.egress ?? []), ...egress] });
+  }
+
+  /**
+   * Says that what was deployed as `from` is this sandbox now. In Kubernetes its objects keep their old names, so none of
+   * them is replaced and the claim stays; a host keeps workspaces by name, and refuses it.
+   */
+  moved(from: string): this {
+    this.#identity = from;
+    return this;
+  }
+
+  /** The name that its objects have: its own, unless it was moved. */
+  get identity(): string {
+    return this.#identity ?? this.name;
   }
 
   /** Its name in the environment. */

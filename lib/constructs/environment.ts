@@ -12,13 +12,16 @@ import { NacreError } from "../error.ts";
 import { AgentSandbox } from "./agent-sandbox.ts";
 import { invokeAspects } from "./aspects.ts";
 import { brand, branded } from "./brand.ts";
+import { EscapeHatch, type Hatch } from "./escape-hatch.ts";
 import { addAgents } from "./from-blueprint.ts";
+import { Gateway } from "./gateway.ts";
+import { Namespace } from "./namespace.ts";
 import { PrivacyRouter } from "./privacy-router.ts";
 import type { Target } from "./target.ts";
 
-export interface EnvironmentProps {
+export interface EnvironmentProps<T extends Target = Target> {
   /** Where it runs. */
-  readonly target: Target;
+  readonly target: T;
 
   /**
    * The project that owns it: together with the environment's name, the identity of its workspaces.
@@ -40,14 +43,14 @@ export interface EnvironmentProps {
 }
 
 /** One deployment of a blueprint: `dev`, `staging`, `prod`. The root of a construct tree, and one Pulumi stack. */
-export class Environment extends RootConstruct {
+export class Environment<T extends Target = Target> extends RootConstruct {
   readonly name: string;
-  readonly target: Target;
+  readonly target: T;
   readonly project: string | undefined;
   readonly overlay: Overlay;
   readonly metadata: BlueprintMetadata;
 
-  constructor(name: string, props: EnvironmentProps) {
+  constructor(name: string, props: EnvironmentProps<T>) {
     super(name);
     brand(this, "Environment");
     this.name = name;
@@ -64,7 +67,11 @@ export class Environment extends RootConstruct {
   }
 
   /** The tree that a blueprint states: one `AgentSandbox` an agent, and a `PrivacyRouter` for its routes. */
-  static fromBlueprint(name: string, blueprint: Blueprint, props: EnvironmentProps): Environment {
+  static fromBlueprint<T extends Target>(
+    name: string,
+    blueprint: Blueprint,
+    props: EnvironmentProps<T>,
+  ): Environment<T> {
     const environment = new Environment(name, { metadata: blueprint.metadata, ...props });
     addAgents(environment, blueprint);
     return environment;
@@ -76,6 +83,21 @@ export class Environment extends RootConstruct {
       .findAll()
       .filter((node) => AgentSandbox.isInstance(node))
       .sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** The tree's gateway: that of an environment in a container. */
+  get gateway(): Gateway | undefined {
+    return this.node.findAll().find((node) => Gateway.isInstance(node));
+  }
+
+  /** The tree's own namespace. */
+  get namespace(): Namespace | undefined {
+    return this.node.findAll().find((node) => Namespace.isInstance(node));
+  }
+
+  /** Every escape hatch of the tree, in the order of its constructs. */
+  get hatches(): readonly Hatch[] {
+    return this.node.findAll().flatMap((node) => EscapeHatch.of(node).all);
   }
 
   /**
@@ -99,10 +121,10 @@ export class Environment extends RootConstruct {
 }
 
 /** `Environment.fromBlueprint`, for callers that have everything in one place. */
-export function environmentOf(
+export function environmentOf<T extends Target>(
   blueprint: Blueprint,
-  options: Omit<EnvironmentProps, "metadata"> & { readonly environment: string },
-): Environment {
+  options: Omit<EnvironmentProps<T>, "metadata"> & { readonly environment: string },
+): Environment<T> {
   const { environment, ...props } = options;
   return Environment.fromBlueprint(environment, blueprint, props);
 }
@@ -118,8 +140,30 @@ function problemsOf(environment: Environment): string[] {
   const name = nameSchema.safeParse(environment.name);
   const unnamed = name.success ? [] : [`not a name: ${name.error.issues[0]?.message ?? ""}`];
   const empty = environment.sandboxes.length > 0 ? [] : ["it has no sandbox (add an AgentSandbox)"];
-  const others = [...sharedNames(environment), ...sharedProviders(environment)];
+  const others = [...sharedNames(environment), ...sharedProviders(environment), ...ofTarget(environment)];
   return [...unnamed, ...empty, ...others, ...misfits(environment.overlay, stateOf(environment))];
+}
+
+/** One container and one namespace an environment; a gateway only where the target has one. */
+function ofTarget(environment: Environment): string[] {
+  const nodes = environment.node.findAll();
+  const gateways = nodes.filter((node) => Gateway.isInstance(node));
+  const namespaces = nodes.filter((node) => Namespace.isInstance(node));
+  const [gateway] = gateways;
+  return [
+    ...(gateway !== undefined && environment.target.kind !== "gateway"
+      ? [
+          `${gateway.node.path} is a gateway, and the target is ${environment.target.kind} (Target.gateway(), or remove it)`,
+        ]
+      : []),
+    ...[gateways, namespaces].flatMap((same) =>
+      same.length < 2
+        ? []
+        : [
+            `${same.map((node) => node.node.path).join(" and ")}: an environment has one of them (remove the others)`,
+          ],
+    ),
+  ];
 }
 
 function sharedNames({ sandboxes }: Environment): string[] {

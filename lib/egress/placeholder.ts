@@ -1,11 +1,6 @@
 import type { IncomingMessage } from "node:http";
+import { placeholderForms as forms } from "../policy/placeholder.ts";
 import type { ReadRequest } from "./http-request.ts";
-
-/** What agents hold in place of a secret: `openshell:resolve:env:NAME`, or the form for tools that take no colon. */
-const forms = ["openshell:resolve:env:", "OPENSHELL-RESOLVE-ENV-"] as const;
-
-/** The value of the variable that stands for a credential inside. */
-export const placeholderOf = (variable: string): string => `${forms[0]}${variable}`;
 
 /** Whether any part of a request's head holds a placeholder, of whichever credential. */
 export function mentionsPlaceholder({ rawHeaders }: IncomingMessage, { path, search }: ReadRequest): boolean {

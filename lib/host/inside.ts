@@ -1,4 +1,4 @@
-import { placeholderOf } from "../egress/placeholder.ts";
+import { placeholderOf } from "../policy/placeholder.ts";
 import type { HostSandbox } from "../synth/host-objects.ts";
 
 /** Where things are inside every sandbox, and who is who there. */

@@ -105,6 +105,32 @@ function cidr(text: string): Cidr {
   return parsed;
 }
 
+/** A block of addresses, and the blocks in it that do not belong to it; in the form of a NetworkPolicy's `ipBlock`. */
+export interface OpenBlock {
+  readonly cidr: string;
+  readonly except: readonly string[];
+}
+
+/** All public addresses: the blocks that are public on the whole, each without what of it is special, or is in `more`. */
+export function publicBlocks(more: readonly string[] = []): readonly OpenBlock[] {
+  const special = [
+    ...table.filter((block) => block.class !== "public").map((block) => block.cidr),
+    ...more.map(cidr),
+  ].filter((block) => block.bits > 0);
+  return table
+    .filter((block) => block.class === "public")
+    .map(({ cidr: open }) => {
+      const inside = special.filter((block) => block.bits > open.bits && contains(open, first(block)));
+      const widest = inside.filter(
+        (block) => !inside.some((other) => other.bits < block.bits && contains(other, first(block))),
+      );
+      return { cidr: textOf(open), except: [...new Set(widest.map(textOf))] };
+    });
+}
+
+const first = ({ family, value }: Cidr): IpAddress => addressOf(family, value);
+const textOf = (block: Cidr): string => `${first(block).text}/${block.bits}`;
+
 /** For tables and commands: the class of a text, `undefined` where it is no address in its strict form. */
 export function classOf(text: string): AddressClass | undefined {
   const address = parseAddress(text);

@@ -1,5 +1,5 @@
-import { WORKSPACE, type ResolvedAgent } from "../blueprint/index.ts";
-import { isWithin } from "./paths.ts";
+import { isWithin, WORKSPACE, type ResolvedAgent } from "../blueprint/index.ts";
+import { offerOf } from "../constructs/index.ts";
 
 /** Why this target cannot give what was asked for, and the way out. */
 export interface Refusal {
@@ -20,14 +20,8 @@ export function refusals(agent: ResolvedAgent): Refusal[] {
 }
 
 function isolation({ isolation: level }: ResolvedAgent): Refusal[] {
-  if (level === "kernel") return [];
-  const names = { gvisor: "gVisor (runsc)", kata: "a Kata virtual machine" };
-  return [
-    {
-      reason: `isolation ${level}: the host target runs agents on this machine's kernel, not in ${names[level]}`,
-      fix: "use Isolation.kernel() (isolation: kernel)",
-    },
-  ];
+  const offer = offerOf("host", level);
+  return "refused" in offer ? [{ reason: `isolation ${level}: ${offer.refused}`, fix: offer.fix }] : [];
 }
 
 function identity({ identity: numbers }: ResolvedAgent): Refusal[] {

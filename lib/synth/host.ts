@@ -1,6 +1,7 @@
 import {
   blueprintDigest,
   environmentDigest,
+  isWithin,
   resolve,
   WORKSPACE,
   type Blueprint,
@@ -13,9 +14,8 @@ import {
 import type { Environment } from "../constructs/index.ts";
 import { NacreError } from "../error.ts";
 import { openHosts } from "../policy/open-hosts.ts";
-import { refusals } from "./host-refusals.ts";
+import { refusals, type Refusal } from "./host-refusals.ts";
 import type { HostSandbox, HostWorkspace } from "./host-objects.ts";
-import { isWithin } from "./paths.ts";
 
 /** What an environment becomes on a host. */
 export interface HostObjects {
@@ -59,7 +59,12 @@ export function synthesizeHost(environment: Environment, options: SynthesisOptio
     workspaces: owned,
     sandboxes,
     digests,
-    warnings: warnings(blueprint, resolved, options.catalogue),
+    warnings: [
+      ...warnings(blueprint, resolved, options.catalogue),
+      ...environment.hatches.map(
+        ({ by, object }) => `${by}: its escape hatch on ${object} means nothing on a host`,
+      ),
+    ],
   };
 }
 
@@ -133,9 +138,18 @@ export function ownFiles({ readOnly, readWrite }: Files): HostSandbox["files"] {
 
 function refuse(environment: Environment, resolved: ResolvedBlueprint): void {
   const paths = new Map(environment.sandboxes.map((sandbox) => [sandbox.name, sandbox.node.path]));
-  const found = Object.entries(resolved.agents).flatMap(([name, agent]) =>
-    refusals(agent).map((refusal) => ({ ...refusal, subject: paths.get(name) ?? name })),
-  );
+  const moved = environment.sandboxes
+    .filter(({ name, identity }) => name !== identity)
+    .map(({ node, identity }) => ({
+      subject: node.path,
+      reason: `it was moved from ${identity}, and a host keeps a workspace by its sandbox' name`,
+      fix: `give it the name ${identity}`,
+    }));
+  const found = Object.entries(resolved.agents)
+    .flatMap(([name, agent]): (Refusal & { subject: string })[] =>
+      refusals(agent).map((refusal) => ({ ...refusal, subject: paths.get(name) ?? name })),
+    )
+    .concat(moved);
   const [first, ...others] = found;
   if (first === undefined) return;
   throw new NacreError({

@@ -1,0 +1,80 @@
+import { findings } from "../../blueprint/index.ts";
+import type { Hatch, PatchOperation } from "../../constructs/index.ts";
+import { z } from "zod";
+import { JsonPatch } from "./k8s.ts";
+import type { Manifest } from "./manifest.ts";
+import type { Refusal } from "./refusal.ts";
+
+const operationSchema = z.union([
+  z.strictObject({ op: z.enum(["add", "replace"]), path: z.string().startsWith("/"), value: z.unknown() }),
+  z.strictObject({ op: z.literal("remove"), path: z.string().startsWith("/") }),
+]);
+
+/** Labels and annotations that are nobody's but Nacre's. */
+const OWN = /^(nacre\.dev|app\.kubernetes\.io~1managed-by|pod-security\.kubernetes\.io)/;
+const NOTE = "/metadata/(labels|annotations)/[^/]+";
+const POD = "/spec/template";
+
+/** What a patch may touch, by kind; everything else is a wall, or is what a wall stands on. */
+const open: Readonly<Record<string, readonly RegExp[]>> = {
+  "*": [pattern(NOTE)],
+  Deployment: [
+    pattern(`${POD}/metadata/annotations/[^/]+`),
+    pattern(
+      `${POD}/spec/(nodeSelector|tolerations|affinity|topologySpreadConstraints|terminationGracePeriodSeconds|schedulerName|imagePullSecrets)(/.*)?`,
+    ),
+    pattern(`${POD}/spec/containers/0/(readinessProbe|livenessProbe|startupProbe)(/.*)?`),
+    pattern(`${POD}/spec/containers/0/resources/(requests|limits)/(cpu|memory|ephemeral-storage)`),
+    pattern("/spec/(revisionHistoryLimit|progressDeadlineSeconds|minReadySeconds)"),
+  ],
+  PersistentVolumeClaim: [pattern("/spec/(storageClassName|resources/requests/storage|volumeName)")],
+  HorizontalPodAutoscaler: [pattern("/spec/(minReplicas|maxReplicas|metrics|behavior)(/.*)?")],
+  PodDisruptionBudget: [pattern("/spec/(minAvailable|maxUnavailable)")],
+  ResourceQuota: [pattern("/spec/hard/(pods|persistentvolumeclaims|requests\\.[a-z-]+|limits\\.[a-z-]+)")],
+  LimitRange: [pattern("/spec/limits/0/.+")],
+};
+
+function pattern(text: string): RegExp {
+  return new RegExp(`^${text}$`);
+}
+
+/** What is wrong with a hatch, whatever it is applied to; then what of the object it may not touch. */
+export function hatchProblems(hatch: Hatch, manifest: Manifest | undefined): Refusal[] {
+  const subject = hatch.by;
+  const refuse = (reason: string, fix: string): Refusal => ({
+    subject,
+    reason: `escape hatch on ${hatch.object}: ${reason}`,
+    fix,
+  });
+  if (hatch.reason.trim() === "") return [refuse("it has no reason", "say why the constructs do not do")];
+  if (manifest === undefined)
+    return [refuse("there is no such object", "nacre synth lists them as Kind/name")];
+  return hatch.patch.flatMap((operation) => {
+    const [finding] = findings(operationSchema, operation);
+    if (finding !== undefined) return [refuse(finding.reason, finding.fix)];
+    if (isOpen(manifest.kind, operation)) return [];
+    return [
+      refuse(
+        `${operation.op} ${operation.path} would change what a wall stands on`,
+        "say it with a construct, or leave it out",
+      ),
+    ];
+  });
+}
+
+function isOpen(kind: string, { path }: PatchOperation): boolean {
+  const last = path.split("/").at(-1) ?? "";
+  if (/\/(labels|annotations)\//.test(path) && OWN.test(last)) return false;
+  return [...(open["*"] ?? []), ...(open[kind] ?? [])].some((pattern) => pattern.test(path));
+}
+
+/** The object with its patch. Throws where a path is not there. */
+export const applyHatch = (manifest: Manifest, { patch }: Hatch): Manifest =>
+  JsonPatch.apply(
+    manifest,
+    ...patch.map((operation) =>
+      operation.op === "remove"
+        ? JsonPatch.remove(operation.path)
+        : JsonPatch[operation.op](operation.path, operation.value),
+    ),
+  ) as Manifest;

@@ -1,0 +1,7 @@
+/** What the target cannot do as it is asked, why, and the way out. */
+export interface Refusal {
+  /** The construct's path. */
+  readonly subject: string;
+  readonly reason: string;
+  readonly fix: string;
+}
