@@ -1,34 +1,22 @@
-// The program of a plain `pulumi up`: the blueprint that the stack's configuration names, on the target that it names.
-import { Config, getProject, getStack } from "@pulumi/pulumi";
-import { join } from "node:path";
-import { environmentOf, Target } from "../lib/constructs/index.ts";
-import { NacreError } from "../lib/error.ts";
-import { loadBlueprint, loadOverlay } from "../lib/pulumi/blueprint-file.ts";
+// The program of a plain `pulumi up`: the environment that the stack's configuration states, on whichever target.
+import { getProject, getStack, runtime } from "@pulumi/pulumi";
+import { dirname, join } from "node:path";
 import { loadCatalogue } from "../lib/pulumi/catalogue.ts";
-import { deployHost } from "../lib/pulumi/host.ts";
+import { deploy } from "../lib/pulumi/deploy.ts";
 import { readable } from "../lib/pulumi/readable.ts";
+import { configOf } from "../lib/pulumi/stack-config.ts";
+import { environmentOfStack } from "../lib/pulumi/stack-environment.ts";
 
-const config = new Config("nacre");
-
-const environment = readable(() => {
-  const target = config.require("target");
-  if (target !== "host") {
-    throw new NacreError({
-      code: "target_unknown",
-      subject: "nacre:target",
-      message: `there is no target ${target} yet`,
-      hint: "pulumi config set nacre:target host",
-    });
-  }
-  const file = (name: string): string => join(import.meta.dirname, "..", name);
-  const blueprint = loadBlueprint(file(config.require("blueprint")), loadCatalogue());
-  const overlay = config.get("overlay") ?? "";
-  return environmentOf(blueprint, {
+const folder = dirname(import.meta.dirname);
+const config = readable(() => configOf(runtime.allConfig()));
+const environment = readable(() =>
+  environmentOfStack(config, {
     environment: getStack(),
     project: getProject(),
-    target: Target.host(),
-    ...(overlay !== "" && { overlay: loadOverlay(file(overlay)) }),
-  });
-});
+    folder,
+    blueprint: join(folder, "stacks/blueprint.yaml"),
+    catalogue: loadCatalogue(),
+  }),
+);
 
-deployHost(environment);
+await deploy(environment, config, folder);

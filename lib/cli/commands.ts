@@ -3,6 +3,7 @@ import { allow } from "./allow.ts";
 import { ask } from "./ask.ts";
 import { block, unblock } from "./block.ts";
 import { completion } from "./completion.ts";
+import { config } from "./config.ts";
 import { denials } from "./denials.ts";
 import { destroy, forget } from "./destroy.ts";
 import { doctor } from "./doctor.ts";
@@ -29,6 +30,7 @@ export const commands = (program: Command): Command[] => [
   destroy(),
   forget(),
   workspace(),
+  config(),
   synth(),
   status(),
   ask(),

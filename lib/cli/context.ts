@@ -15,6 +15,8 @@ export interface Context {
   readonly stack: string;
   /** Where Pulumi.yaml says that the state lives; a relative `file://` starts at its folder. */
   readonly backend?: string;
+  /** The stack's own file, where there would be one. */
+  readonly stackFile: string;
 }
 
 /** Options that every command of an environment takes. */
@@ -35,10 +37,12 @@ export function contextOf(options: StackOption): Context {
           .replaceAll(/[^A-Za-z0-9_.-]+/g, "-")
           .replace(/^[^A-Za-z0-9]+/, "") || "nacre",
       stack,
+      stackFile: join(folder, `Pulumi.${stack}.yaml`),
     };
   }
-  const { name, backend } = readProject(directory);
-  return { directory, project: name, stack, ...(backend !== undefined && { backend }) };
+  const { name, backend, stackConfigDir = "." } = readProject(directory);
+  const stackFile = join(directory, stackConfigDir, `Pulumi.${stack}.yaml`);
+  return { directory, project: name, stack, stackFile, ...(backend !== undefined && { backend }) };
 }
 
 function nearestWith(file: string, from: string): string | undefined {
@@ -47,10 +51,20 @@ function nearestWith(file: string, from: string): string | undefined {
   return parent === from ? undefined : nearestWith(file, parent);
 }
 
-const projectSchema = z.object({ name: z.string(), backend: z.object({ url: z.string() }).optional() });
+const projectSchema = z.object({
+  name: z.string(),
+  backend: z.object({ url: z.string() }).optional(),
+  stackConfigDir: z.string().optional(),
+});
+
+interface Project {
+  readonly name: string;
+  readonly backend: string | undefined;
+  readonly stackConfigDir: string | undefined;
+}
 
 /** What of Pulumi.yaml is ours to know; the engine reads the rest. */
-function readProject(directory: string): { readonly name: string; readonly backend: string | undefined } {
+function readProject(directory: string): Project {
   const file = join(directory, "Pulumi.yaml");
   const settings = projectSchema.safeParse(parse(readFileSync(file, "utf8")));
   if (!settings.success)
@@ -60,10 +74,11 @@ function readProject(directory: string): { readonly name: string; readonly backe
       message: "has no project name, or a backend without url",
       hint: "add name: my-project",
     });
-  const { name, backend } = settings.data;
+  const { name, backend, stackConfigDir } = settings.data;
   const local = /^file:\/\/(?!\/|~)(.*)$/.exec(backend?.url ?? "")?.[1];
   return {
     name,
+    stackConfigDir,
     backend: local === undefined ? backend?.url : pathToFileURL(resolve(directory, local)).href,
   };
 }

@@ -25,13 +25,17 @@ export function outcomeReport(
   return [...lines, ...stray, summary(outcome, verbs)].join("\n");
 }
 
+/** `sandbox`; of Kubernetes and Docker, what the object is called there: `Deployment`. */
+const titleOf = ({ kind, type }: Change): string =>
+  kind === "object" ? (type.split(":").at(-1) ?? type) : kind;
+
 function changeLines(change: Change): string[] {
   // A property that changed as a whole may differ in hundreds of places: those are for `--json`.
   const properties = [...new Set(change.paths.map((path) => path.split(/[.[]/)[0] ?? path))];
   const paths = properties.length === 0 ? "" : `  [${properties.map(plain).join(", ")}]`;
   const kept = change.operation === "keep" ? "  (leaves the stack, stays on this machine)" : "";
   return [
-    `${marks[change.operation]} ${change.kind} ${plain(change.name)}${paths}${kept}${change.failed ? "  FAILED" : ""}`,
+    `${marks[change.operation]} ${titleOf(change)} ${plain(change.name)}${paths}${kept}${change.failed ? "  FAILED" : ""}`,
     ...change.notes.flatMap((note) => note.split("\n")).map((line) => `    ${plain(line)}`),
   ];
 }

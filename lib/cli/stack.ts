@@ -1,15 +1,23 @@
 import { cacheDirectory, stateDirectory } from "../host/paths.ts";
 import { EnvironmentStack } from "../pulumi/automation.ts";
 import { findEngine, type EngineProgress } from "../pulumi/engine.ts";
+import { deploy } from "../pulumi/deploy.ts";
 import { HostEnvironment } from "../pulumi/host.ts";
+import { isInKubernetes } from "../pulumi/stack-environment.ts";
 import { synthesizeHost } from "../synth/host.ts";
+import { synthesizeKubernetes } from "../synth/kubernetes.ts";
 import type { Context } from "./context.ts";
 import { readEnvironment, type BlueprintOption } from "./environment.ts";
 import { bytes, note, plain } from "./output.ts";
 
 /** The Pulumi stack of an environment, with the blueprint as its program. Obtains the engine if there is none yet. */
 export async function stackOf(context: Context, options: BlueprintOption): Promise<EnvironmentStack> {
-  const { environment, catalogue } = readEnvironment(context, options);
+  const { environment, catalogue, config } = readEnvironment(context, options);
+  if (isInKubernetes(environment)) {
+    // What is wrong with the tree is said before an engine is looked for.
+    synthesizeKubernetes(environment, { catalogue });
+    return open(context, () => deploy(environment, config, context.directory), false);
+  }
   const objects = synthesizeHost(environment, { catalogue });
   for (const warning of objects.warnings) note(`warning: ${warning}`);
   return open(context, () => Promise.resolve(new HostEnvironment(environment.name, objects)));
@@ -19,7 +27,11 @@ export async function stackOf(context: Context, options: BlueprintOption): Promi
 export const recordsOf = (context: Context): Promise<EnvironmentStack> =>
   open(context, () => Promise.resolve());
 
-async function open(context: Context, program: () => Promise<unknown>): Promise<EnvironmentStack> {
+async function open(
+  context: Context,
+  program: () => Promise<unknown>,
+  ownPluginsOnly = true,
+): Promise<EnvironmentStack> {
   const cache = cacheDirectory();
   const engine = await findEngine({ cache, onProgress: engineProgress });
   return EnvironmentStack.open({
@@ -29,6 +41,7 @@ async function open(context: Context, program: () => Promise<unknown>): Promise<
     project: context.project,
     backend: context.backend,
     environment: context.stack,
+    ownPluginsOnly,
     program: async () => {
       await program();
     },

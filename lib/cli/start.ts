@@ -15,7 +15,8 @@ export function start(): Command {
     .description("bring the example environment up, give its agent a task, and show what is enforced on it")
     .addHelpText("after", "\nExample:\n  $ nacre start")
     .action(async () => {
-      const context = { directory: packageFolder, project: "nacre", stack: "dev" };
+      // No stack file: the example runs on this machine, whatever a checkout's own stacks say.
+      const context = { directory: packageFolder, project: "nacre", stack: "dev", stackFile: "" };
       const { runUp } = await import("./up.ts");
       const blueprint = await chooseBlueprint();
       note(`environment dev from ${blueprint}`);

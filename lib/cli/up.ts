@@ -1,7 +1,8 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { contextOf, type Context, type StackOption } from "./context.ts";
 import type { BlueprintOption } from "./environment.ts";
 import { print, printJson } from "./output.ts";
+import { targets } from "../pulumi/target-name.ts";
 
 export interface RunOptions extends StackOption, BlueprintOption {
   readonly json?: boolean;
@@ -11,7 +12,7 @@ export interface RunOptions extends StackOption, BlueprintOption {
 /** `nacre up`: makes the environment so. */
 export function up(): Command {
   return withOptions(new Command("up"))
-    .description("make the environment real on this machine, as its blueprint says")
+    .description("make the environment real on its target, as its blueprint says")
     .addHelpText(
       "after",
       "\nExamples:\n  $ nacre preview && nacre up\n  $ nacre up -s prod -b blueprints/prod.yaml",
@@ -37,7 +38,10 @@ export function preview(): Command {
   return withOptions(new Command("preview"))
     .description("show what up would do; starts nothing")
     .option("--expect-no-changes", "exit code 3 when something would change")
-    .addHelpText("after", "\nExamples:\n  $ nacre preview\n  $ nacre preview --json --expect-no-changes")
+    .addHelpText(
+      "after",
+      "\nA preview needs no cluster.\n\nExamples:\n  $ nacre preview\n  $ nacre preview --target cluster\n  $ nacre preview --json --expect-no-changes",
+    )
     .action(async (options: RunOptions & { readonly expectNoChanges?: boolean }) => {
       const { interruptible, stackOf } = await import("./stack.ts");
       const { outcomeReport } = await import("./outcome-report.ts");
@@ -71,9 +75,14 @@ export function refresh(): Command {
     });
 }
 
-export const withOptions = (command: Command): Command =>
+export const withOptions = (command: Command): Command => withBlueprint(command).option("--json", "as JSON");
+
+/** Which environment, made of what. */
+export const withBlueprint = (command: Command): Command =>
   command
     .option("-b, --blueprint <file>", "the blueprint")
     .option("--overlay <file>", "this environment's own host ports and sizes")
-    .option("-s, --stack <name>", "the environment")
-    .option("--json", "as JSON");
+    .addOption(
+      new Option("-t, --target <target>", "where it runs, whatever the stack's file says").choices(targets),
+    )
+    .option("-s, --stack <name>", "the environment");

@@ -1,9 +1,9 @@
 import { ComponentResource, getProject, getStack, log, type ComponentResourceOptions } from "@pulumi/pulumi";
 import type { Environment } from "../constructs/index.ts";
-import { NacreError } from "../error.ts";
 import { idOf } from "../synth/host-objects.ts";
 import { synthesizeHost, type HostObjects } from "../synth/host.ts";
 import { loadCatalogue } from "./catalogue.ts";
+import { mustBeStack } from "./must-be-stack.ts";
 import { readable } from "./readable.ts";
 import { Machine, Sandbox, Workspace } from "./resources.ts";
 
@@ -44,14 +44,4 @@ export function deployHost(environment: Environment, options?: ComponentResource
   });
   for (const warning of objects.warnings) void log.warn(warning);
   return new HostEnvironment(environment.name, objects, options);
-}
-
-function mustBeStack({ name }: Environment, stack: string): void {
-  if (name === stack) return;
-  throw new NacreError({
-    code: "stack_mismatch",
-    subject: `environment ${name}`,
-    message: `it is deployed as stack ${stack}, and a stack is one environment`,
-    hint: `new Environment(${JSON.stringify(stack)}, …), or pulumi stack select ${name}`,
-  });
 }

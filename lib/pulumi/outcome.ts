@@ -5,7 +5,9 @@ export type Operation = "create" | "update" | "replace" | "delete" | "keep" | "s
 
 /** One resource of ours, and what a run did to it, or would. */
 export interface Change {
-  readonly kind: "sandbox" | "workspace" | "machine" | "other";
+  readonly kind: "sandbox" | "workspace" | "machine" | "object";
+  /** Pulumi's type: `kubernetes:apps/v1:Deployment`. */
+  readonly type: string;
   /** What the program calls it: its construct path. */
   readonly name: string;
   /** `keep`: it leaves the stack, and stays on the machine. */
@@ -75,6 +77,7 @@ export class OutcomeReader {
   outcome(result: "succeeded" | "failed" | "cancelled", durationMs: number): Outcome {
     const changes: Change[] = [...this.#seen.values()].map(({ urn, type, operation, paths, failed }) => ({
       kind: kindOf(type),
+      type,
       name: nameOf(urn),
       operation,
       paths,
@@ -88,7 +91,7 @@ export class OutcomeReader {
   }
 
   #step(step: StepMetadata, done: boolean): void {
-    if (!step.type.startsWith("nacre:host:") || step.type === "nacre:host:Environment") return;
+    if (!isReal(step.type)) return;
     const operation = operationOf(step, done);
     if (operation === undefined) return;
     const paths = Object.keys(step.detailedDiff ?? {});
@@ -158,10 +161,15 @@ function operationOf(step: StepMetadata, done: boolean): Operation | undefined {
   }
 }
 
-const order: readonly Change["kind"][] = ["machine", "workspace", "sandbox", "other"];
+/** What exists outside of the record: no component, no stack, no provider. */
+const isReal = (type: string): boolean =>
+  /^(nacre|kubernetes|docker):/.test(type) && !/^nacre:\w+:(Environment|Chart|Gateway)$/.test(type);
+
+const order: readonly Change["kind"][] = ["machine", "workspace", "sandbox", "object"];
 const rank = ({ kind }: Change): number => order.indexOf(kind);
 
 function kindOf(type: string): Change["kind"] {
+  if (!type.startsWith("nacre:host:")) return "object";
   const kind = type.split(":").at(-1)?.toLowerCase();
-  return kind === "sandbox" || kind === "workspace" || kind === "machine" ? kind : "other";
+  return kind === "sandbox" || kind === "workspace" ? kind : "machine";
 }

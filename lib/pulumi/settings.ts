@@ -11,6 +11,11 @@ export interface BackendOptions {
   readonly cache: string;
   /** Any backend that Pulumi knows; PULUMI_BACKEND_URL goes before it. @default `file://<state>/pulumi` */
   readonly backend?: string | undefined;
+  /**
+   * Nothing but Nacre's own provider is needed, so that the engine looks for no other.
+   * @default true
+   */
+  readonly ownPluginsOnly?: boolean;
 }
 
 export interface EngineSettings {
@@ -44,7 +49,7 @@ export async function engineSettings(options: BackendOptions, project: string): 
     environment: {
       PULUMI_BACKEND_URL: backend,
       PULUMI_SKIP_UPDATE_CHECK: "true",
-      PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+      ...(options.ownPluginsOnly !== false && { PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true" }),
       PULUMI_ERROR_OUTPUT_STRING: "true",
       NACRE_STATE_DIR: options.stateDirectory,
       // It signs its locks with the user's name, and a user id of a container often has none.

@@ -18,7 +18,7 @@ import {
 import { NacreError } from "../../lib/error.ts";
 import { sandboxSchema, workspaceSchema } from "../../lib/synth/host-objects.ts";
 import { synthesizeHost, type HostObjects } from "../../lib/synth/host.ts";
-import { renderHost } from "../../lib/synth/render.ts";
+import { renderHost } from "../../lib/synth/host-render.ts";
 import { catalogue, reading } from "../blueprint/fixtures.ts";
 
 const target = Target.host();
