@@ -4,6 +4,7 @@ import {
   environmentDigest,
   resolve,
   type Catalogue,
+  type ClusterSettings,
   type ResolvedBlueprint,
 } from "../blueprint/index.ts";
 import {
@@ -27,6 +28,7 @@ import { namespaceOf } from "./kubernetes/names.ts";
 import { addGround } from "./kubernetes/namespace.ts";
 import { obstaclesOf } from "./kubernetes/obstacles.ts";
 import { Profiles } from "./kubernetes/profiles.ts";
+import { withYoungerFields } from "./kubernetes/pod.ts";
 import type { Refusal } from "./kubernetes/refusal.ts";
 import { refusalsOf } from "./kubernetes/refusals.ts";
 import { addRouter } from "./kubernetes/router.ts";
@@ -93,7 +95,7 @@ export function synthesizeKubernetes(
   const digests = digestsOf(environment, resolved);
   const chart = new Chart(new App(), environment.name, { disableResourceNameHashes: true });
   build(chart, environment, resolved, { namespace, digests });
-  const { objects, hatches } = patched(environment, objectsOf(chart));
+  const { objects, hatches } = patched(environment, objectsOf(chart, environment.target.settings));
   const readings = wallsOf(environment, resolved);
   return {
     namespace,
@@ -185,7 +187,7 @@ const apiObjects = (chart: Chart): ApiObject[] =>
 const DATA: ReadonlySet<string> = new Set(["Namespace", "PersistentVolumeClaim"]);
 
 /** Each object once, after all that it depends on. */
-function objectsOf(chart: Chart): ChartObject[] {
+function objectsOf(chart: Chart, { userNamespaces }: ClusterSettings): ChartObject[] {
   const root = chart.node.path.length + 1;
   const pathOf = (object: ApiObject): string => object.node.path.slice(root);
   const done = new Set<ApiObject>();
@@ -198,7 +200,7 @@ function objectsOf(chart: Chart): ChartObject[] {
     const path = pathOf(object);
     ordered.push({
       path,
-      manifest: object.toJson() as Manifest,
+      manifest: withYoungerFields(object.toJson() as Manifest, userNamespaces),
       after: before.map(pathOf).sort(),
       holdsData: DATA.has(object.kind),
     });

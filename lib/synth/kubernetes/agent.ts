@@ -4,7 +4,7 @@ import { placeholderOf } from "../../policy/placeholder.ts";
 import { unconfigured } from "./image.ts";
 import { k8s, type ApiObject } from "./k8s.ts";
 import { writableMounts, WALLS } from "./mounts.ts";
-import { nameOf, SANDBOX, selectorOf } from "./names.ts";
+import { ISOLATION, nameOf, SANDBOX, selectorOf } from "./names.ts";
 import { agentTraffic, policySpec } from "./network.ts";
 import { hardenedContainer, hardenedPod, users, type User } from "./pod.ts";
 import type { Profiles } from "./profiles.ts";
@@ -73,7 +73,10 @@ export function addAgent(scope: Construct, parts: AgentParts): void {
       // Two generations of an agent never write to one workspace.
       strategy: { type: "Recreate" },
       selector: { matchLabels: selectorOf("agent", identity) },
-      template: { metadata: { labels: selectorOf("agent", identity) }, spec: podOf(parts, name, claim) },
+      template: {
+        metadata: { labels: { ...selectorOf("agent", identity), [ISOLATION]: agent.isolation } },
+        spec: podOf(parts, name, claim),
+      },
     },
   });
   after(workload, account, traffic, ...kept, ...parts.first);
@@ -105,8 +108,6 @@ function podOf(parts: AgentParts, account: string, claim: string): k8s.PodSpec {
         ports: agent.ports.map((port) => ({ name: `port-${port}`, containerPort: port, protocol: "TCP" })),
         resources: limitsOf(agent.resources),
         securityContext: hardenedContainer(user, seccomp),
-        stdin: false,
-        tty: false,
         volumeMounts: [...mounts, { name: "walls", mountPath: WALLS, readOnly: true }],
       },
     ],

@@ -7,6 +7,8 @@ export type Role = "agent" | "egress" | "router";
 const PREFIX = "nacre.dev";
 export const SANDBOX = `${PREFIX}/sandbox`;
 export const ROLE = `${PREFIX}/role`;
+/** On an agent's pod: the isolation that was asked for, so that a pod which lost its RuntimeClass is refused. */
+export const ISOLATION = `${PREFIX}/isolation`;
 export const MANAGED = "app.kubernetes.io/managed-by";
 
 /** On everything that Nacre makes. */

@@ -1,4 +1,5 @@
-import type { k8s } from "./k8s.ts";
+import { JsonPatch, type k8s } from "./k8s.ts";
+import type { Manifest } from "./manifest.ts";
 
 /** Who a pod runs as; numbers, since `runAsNonRoot` cannot look a name up. */
 export interface User {
@@ -51,8 +52,17 @@ export function hardenedPod(parts: PodParts): k8s.PodSpec {
     priorityClassName: parts.priorityClass,
     restartPolicy: "Always",
     terminationGracePeriodSeconds: parts.graceSeconds,
+    os: { name: "linux" },
     dnsPolicy: parts.dns?.dnsPolicy ?? "ClusterFirst",
     ...(parts.dns?.dnsConfig && { dnsConfig: parts.dns.dnsConfig }),
+    hostAliases: [],
+    setHostnameAsFqdn: false,
+    schedulerName: "default-scheduler",
+    schedulingGates: [],
+    readinessGates: [],
+    resourceClaims: [],
+    tolerations: [],
+    imagePullSecrets: [],
     securityContext: {
       runAsNonRoot: true,
       runAsUser: parts.user.user,
@@ -65,9 +75,33 @@ export function hardenedPod(parts: PodParts): k8s.PodSpec {
     },
     ...(parts.spread && { topologySpreadConstraints: parts.spread }),
     initContainers: [],
-    containers: parts.containers,
+    ephemeralContainers: [],
+    containers: parts.containers.map(complete),
     volumes: parts.volumes,
   };
+}
+
+/** The same of every container: what it has none of, and its log is no part of the pod's status. */
+const complete = (container: k8s.Container): k8s.Container => ({
+  ...container,
+  envFrom: [],
+  volumeDevices: [],
+  stdin: false,
+  stdinOnce: false,
+  tty: false,
+  terminationMessagePath: "/dev/termination-log",
+  terminationMessagePolicy: "File",
+});
+
+/**
+ * Fields that are younger than the types of 1.28, and that those drop. `Strict`: the image's own `/etc/group` gives the
+ * pod's user no group. It needs what a user namespace needs of the nodes (containerd 2.0, CRI-O 1.31), so one setting
+ * says both.
+ */
+export function withYoungerFields(manifest: Manifest, ownUsers: boolean): Manifest {
+  if (manifest.kind !== "Deployment") return manifest;
+  const path = "/spec/template/spec/securityContext/supplementalGroupsPolicy";
+  return JsonPatch.apply(manifest, JsonPatch.add(path, ownUsers ? "Strict" : "Merge")) as Manifest;
 }
 
 /** The same for each container: what a pod says holds only where its containers do not say otherwise. */

@@ -28,21 +28,20 @@ function agentProblems(agent: ResolvedAgent, { kind, settings }: KubernetesTarge
     ...("refused" in offer
       ? [{ reason: `isolation ${agent.isolation}: ${offer.refused}`, fix: offer.fix }]
       : []),
-    ...identity(agent),
+    ...identity(agent, settings.userNamespaces),
     ...readOnly(agent),
     ...restart(agent),
-    ...fallback(agent),
   ];
 }
 
-/** A pod runs as a number that is not root's. */
-function identity({ identity: who }: ResolvedAgent): Problem[] {
-  if (who === undefined) return [];
-  return Object.entries(who)
-    .filter(([, name]) => name !== "sandbox" && !/^[1-9][0-9]{0,9}$/.test(name))
+/** The API knows numbers up to 2³¹ − 1; a user namespace of a pod has 65536 of them. */
+function identity({ identity: who }: ResolvedAgent, userNamespaces: boolean): Problem[] {
+  const most = userNamespaces ? 65_535 : 2 ** 31 - 1;
+  return Object.entries(who ?? {})
+    .filter(([, name]) => Number(name) > most)
     .map(([what, name]) => ({
-      reason: `run_as_${what} ${JSON.stringify(name)}: a pod that must not be root has to name a number`,
-      fix: "write sandbox, or a number above 0",
+      reason: `run_as_${what} ${name}: a pod${userNamespaces ? " with a user namespace" : ""} has no number above ${most}`,
+      fix: `write sandbox, or a number up to ${most}`,
     }));
 }
 
@@ -62,14 +61,6 @@ function restart({ restart: when }: ResolvedAgent): Problem[] {
   if (when === "always") return [];
   const reason = `restart ${when}: a Deployment starts its pods again whatever their end`;
   return [{ reason, fix: "write restart: always" }];
-}
-
-function fallback({ inference }: ResolvedAgent): Problem[] {
-  const [first, second] = inference?.try ?? [];
-  if (first === undefined || second === undefined) return [];
-  return [
-    { reason: "not enforced yet: a route falls back to no second provider", fix: `keep one: ${first.name}` },
-  ];
 }
 
 function sharedIdentities({ sandboxes }: Environment): Refusal[] {

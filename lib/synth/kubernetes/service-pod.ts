@@ -56,8 +56,6 @@ export function servicePod(parts: ServicePodParts): k8s.PodSpec {
         readinessProbe: health("/ready", 5),
         livenessProbe: health("/alive", 20),
         lifecycle: { preStop: { exec: { command: [`/nacre/${name}`, "drain"] } } },
-        stdin: false,
-        tty: false,
         volumeMounts: [...parts.mounts, { name: "scratch", mountPath: "/tmp", readOnly: false }],
       },
     ],
