@@ -38,6 +38,7 @@ test("lint says what is wrong, where, and the fix, and exits with 1 only then", 
   expect(json).toHaveProperty("errors[0].fix");
   expect(JSON.parse(policy("lint", "--json", "good.yaml").out)).toEqual({
     valid: true,
+    files: [{ file: "good.yaml", valid: true }],
     errors: [],
     warnings: [],
   });
@@ -48,6 +49,30 @@ test("lint says what is wrong, where, and the fix, and exits with 1 only then", 
     fix: /a file that is there/,
   });
   expect(listing(state)).toEqual([]);
+});
+
+test("lint looks at every file, also where one before it cannot be read", () => {
+  const { policy, write } = policies();
+  write("latin1.yaml", Buffer.from([0x76, 0xe9]));
+  const ran = policy("lint", "none.yaml", "bad.yaml", "latin1.yaml", "good.yaml");
+  expect(ran).toMatchObject({ code: 1, err: "" });
+  expect(ran.out.trim().split("\n")).toEqual([
+    expect.stringMatching(/^none\.yaml:1:1: error: cannot be read: .*ENOENT.* \(fix: name a file/),
+    expect.stringMatching(/^bad\.yaml:8:17: error: /),
+    expect.stringMatching(/^bad\.yaml:6:9: error: /),
+    "latin1.yaml:1:1: error: is not UTF-8 (fix: save it as UTF-8)",
+  ]);
+  const listed = policy("lint", "--json", "none.yaml", "good.yaml", "bad.yaml");
+  expect(listed.code).toBe(1);
+  expect(JSON.parse(listed.out)).toMatchObject({
+    valid: false,
+    files: [
+      { file: "none.yaml", valid: false },
+      { file: "good.yaml", valid: true },
+      { file: "bad.yaml", valid: false },
+    ],
+    errors: [{ file: "none.yaml", line: 1 }, { file: "bad.yaml" }, { file: "bad.yaml" }],
+  });
 });
 
 test("format writes one order and keeps comments; what it wrote it leaves alone", () => {
