@@ -1,6 +1,6 @@
 import type net from "node:net";
-import { type Cidr, contains, type IpAddress } from "../policy/address.ts";
-import type { Denied, Destination } from "../policy/decision.ts";
+import type { Cidr } from "../policy/address.ts";
+import type { Destination } from "../policy/decision.ts";
 import { type Grant, guard } from "../policy/guard.ts";
 import { Refused } from "../policy/refused.ts";
 import { dial } from "./dial.ts";
@@ -36,22 +36,9 @@ export class Upstreams {
    */
   async connect(where: Destination, signal: AbortSignal, within?: readonly Cidr[]): Promise<net.Socket> {
     const answers = await this.#resolver.addresses(where.host);
-    const checked = guard(where, answers, { own: this.#own.now(), grants: this.#grants, pool: this.#pool });
+    const world = { own: this.#own.now(), grants: this.#grants, pool: this.#pool };
+    const checked = guard(where, answers, world, within);
     if ("verdict" in checked) throw new Refused(checked, where);
-    const outside =
-      within === undefined
-        ? undefined
-        : checked.find((address) => !within.some((block) => contains(block, address)));
-    if (outside !== undefined) throw new Refused(elsewhere(where, outside), where);
     return await dial(where.host, where.port, checked, signal);
   }
-}
-
-function elsewhere(where: Destination, { text }: IpAddress): Denied {
-  return {
-    verdict: "deny",
-    layer: "address",
-    reason: `${where.host} answers with ${text}, which allowed_ips of its rule does not have`,
-    fix: { text: `if ${text} is right, add it to allowed_ips` },
-  };
 }
