@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { readDenials } from "../../lib/egress/denials.ts";
 import { type RunningEgress, World } from "./world/world.ts";
 
 let world: World;
@@ -80,6 +81,13 @@ describe("an inspected host", () => {
     expect(await code("?kind=a&kind=c")).toBe("403");
     expect(await code("?kind=a;kind=c")).toBe("403");
     expect(await code("")).toBe("403");
+    // What a person can then allow is each of them alone: an id of its own, and that query.
+    const denied = readDenials(egress?.audit ?? "");
+    expect(denied.map(({ fix }) => fix?.allow?.query)).toEqual(["kind=c", "kind=a&kind=c", undefined, ""]);
+    expect(new Set(denied.map(({ id }) => id)).size).toBe(4);
+    expect(await code("?kind=c&access_token=hidden")).toBe("403");
+    expect(fs.readFileSync(egress?.audit ?? "", "utf8")).not.toContain("hidden");
+    expect(readDenials(egress?.audit ?? "").at(-1)?.fix?.allow).toBeUndefined();
   });
 
   test("goes through where a rule only audits, and the audit says that it would not", async () => {
