@@ -106,7 +106,8 @@ const allowed = (rule: RequestMatcher, query: Query | undefined): boolean =>
 const denied = (rule: RequestMatcher, query: Query | undefined): boolean =>
   terms(rule).every(([name, value]) => {
     if (query === undefined || query === "unreadable") return true;
-    return (query.get(name) ?? []).some((one) => globMatches(value.replaceAll("*", "**"), one));
+    const alike = [...query].filter(([written]) => written === name || written === `${name}[]`);
+    return alike.flatMap(([, values]) => values).some((one) => globMatches(value.replaceAll("*", "**"), one));
   });
 
 const pattern = fc.constantFrom("/**", "/a/*", "/a/**", "/a/b", "/*/b", "/a*", "/A/b", "/a%2Fb", "/a/*/c");
@@ -180,7 +181,7 @@ const request = fc.record({
       fc.constant("unreadable" as const),
       fc
         .dictionary(
-          fc.constantFrom("q", "r"),
+          fc.constantFrom("q", "r", "q[]"),
           fc.array(fc.constantFrom("1", "x", "xy", "z"), { minLength: 1, maxLength: 2 }),
         )
         .map((record) => new Map(Object.entries(record))),
