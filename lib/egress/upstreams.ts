@@ -1,7 +1,7 @@
 import type net from "node:net";
-import type { Cidr } from "../policy/address.ts";
-import type { Destination } from "../policy/decision.ts";
-import { type Grant, guard } from "../policy/guard.ts";
+import { type Cidr, parseAddress } from "../policy/address.ts";
+import type { Denied, Destination } from "../policy/decision.ts";
+import { type Grant, guard, type World } from "../policy/guard.ts";
 import { Refused } from "../policy/refused.ts";
 import { dial } from "./dial.ts";
 import type { OwnAddresses } from "./own-addresses.ts";
@@ -36,9 +36,24 @@ export class Upstreams {
    */
   async connect(where: Destination, signal: AbortSignal, within?: readonly Cidr[]): Promise<net.Socket> {
     const answers = await this.#resolver.addresses(where.host);
-    const world = { own: this.#own.now(), grants: this.#grants, pool: this.#pool };
-    const checked = guard(where, answers, world, within);
+    const checked = guard(where, answers, this.#world(), within);
     if ("verdict" in checked) throw new Refused(checked, where);
-    return await dial(where.host, where.port, checked, signal);
+    const socket = await dial(where.host, where.port, checked, signal);
+    const meanwhile = this.denied(where, socket.remoteAddress);
+    if (meanwhile === undefined) return socket;
+    socket.resetAndDestroy();
+    throw new Refused(meanwhile, where);
+  }
+
+  /** Why what was dialled at `address` would not be now: a grant was taken back, or the address is this host's own. */
+  denied(where: Destination, address: string | undefined): Denied | undefined {
+    const dialled = address === undefined ? undefined : parseAddress(address);
+    if (dialled === undefined) return undefined;
+    const checked = guard(where, [dialled], this.#world());
+    return "verdict" in checked ? checked : undefined;
+  }
+
+  #world(): World {
+    return { own: this.#own.now(), grants: this.#grants, pool: this.#pool };
   }
 }
