@@ -35,7 +35,7 @@ export function allow(): Command {
     .option("--json", "as JSON")
     .addHelpText(
       "after",
-      "\nOne request (a denial's, or --method with --path) carries the credential that is bound to its host and path; a host\nthat is opened whole carries none.\nThe address guard stays: an allowed name that answers from a private address is still refused.\n\nExamples:\n  $ nacre allow assistant 843e99dc\n  $ nacre allow assistant api.example.com --for 30m --binary /usr/bin/curl\n  $ nacre allow assistant --remove api.example.com",
+      "\nOf a request that was refused for its query, that very query is allowed; else any.\nOne request (a denial's, or --method with --path) carries the credential that is bound to its host and path; a host\nthat is opened whole carries none.\nThe address guard stays: an allowed name that answers from a private address is still refused.\n\nExamples:\n  $ nacre allow assistant 843e99dc\n  $ nacre allow assistant api.example.com --for 30m --binary /usr/bin/curl\n  $ nacre allow assistant --remove api.example.com",
     )
     .action(async (name: string, what: string, options: AllowOptions) => {
       const { named } = await import("./destination.ts");
@@ -57,7 +57,7 @@ async function open(context: Context, id: string, what: Named, options: AllowOpt
     const question = `let ${id} reach ${plain(openText(meant.shown))} for ${options.for}?`;
     if (!(await confirmed(question))) return;
   }
-  const write = await writerFor(context, id, options.write);
+  const write = await writerFor(context, id, options.write, meant.shown.query);
   const result = await daemon.call("allow", { id, what: meant.what, seconds });
   if (write !== undefined) note(`written into ${await write(result.allow)}`);
   if (options.json === true) printJson(result);
@@ -151,8 +151,13 @@ async function openedBy(daemon: Client, id: string, what: Named, only: Only): Pr
 }
 
 /** Before anything is allowed: a blueprint that cannot be written into is an error first. */
-async function writerFor(context: Context, id: string, write: string | true | undefined) {
+async function writerFor(
+  context: Context,
+  id: string,
+  write: string | true | undefined,
+  query: string | undefined,
+) {
   if (write === undefined) return undefined;
   const { ruleWriter } = await import("./write-rule.ts");
-  return ruleWriter(blueprintFile(context, write === true ? undefined : write), id);
+  return ruleWriter(blueprintFile(context, write === true ? undefined : write), id, query);
 }

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import type { Denial } from "../host/api.ts";
+import { queryText } from "../host/open-text.ts";
 import { contextOf, sandboxId, type StackOption } from "./context.ts";
 import { note, plain, print, printJson, table } from "./output.ts";
 
@@ -52,5 +53,5 @@ function show(found: readonly Denial[]): void {
 }
 
 /** A shell's comment, so that the line can be pasted as it is. Its reason does not always name the whole request. */
-const requestNote = ({ method, path }: NonNullable<Denial["allow"]>): string =>
-  method === undefined ? "" : `  # ${plain(method)} ${plain(path ?? "")}`;
+const requestNote = ({ method, path, query }: NonNullable<Denial["allow"]>): string =>
+  method === undefined ? "" : `  # ${plain(method)} ${plain(`${path ?? ""}${queryText(query)}`)}`;

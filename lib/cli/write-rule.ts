@@ -3,6 +3,8 @@ import { isDeepStrictEqual } from "node:util";
 import { isMap, parseDocument } from "yaml";
 import { NacreError } from "../error.ts";
 import type { Allow } from "../egress/protocol.ts";
+import type { QueryMatcher, RequestMatcher } from "../policy/language.ts";
+import { readQuery } from "../policy/query.ts";
 import { loadBlueprint } from "../pulumi/blueprint-file.ts";
 import { loadCatalogue } from "../pulumi/catalogue.ts";
 import { replaceFile } from "./replace-file.ts";
@@ -13,8 +15,9 @@ import { replaceFile } from "./replace-file.ts";
  */
 export type WriteRule = (allow: Omit<Allow, "id" | "until">) => Promise<string>;
 
-/** @throws NacreError `write_refused`: the file says nothing of the agent, or keeps its policy elsewhere */
-export async function ruleWriter(file: string, id: string): Promise<WriteRule> {
+/** @param query of what will be written. @throws NacreError `write_refused`: no rule can say it, the file says nothing of the agent, or keeps its policy elsewhere */
+export async function ruleWriter(file: string, id: string, query?: string): Promise<WriteRule> {
+  queryOf(query);
   const agent = ["agents", id.slice(id.indexOf("/") + 1)];
   const document = parseDocument(await readFile(file, "utf8"));
   if (!isMap(document.getIn(agent)))
@@ -38,16 +41,35 @@ export async function ruleWriter(file: string, id: string): Promise<WriteRule> {
   };
 }
 
-const ruleOf = ({ host, port, binary, method, path }: Parameters<WriteRule>[0]): object => ({
+const ruleOf = ({ host, port, binary, method, path, query }: Parameters<WriteRule>[0]): object => ({
   endpoints: [
     {
       host,
       port,
-      ...(method === undefined ? {} : { protocol: "rest", rules: [{ allow: { method, path } }] }),
+      ...(method === undefined
+        ? {}
+        : { protocol: "rest", rules: [{ allow: { method, path, ...queryOf(query) } }] }),
     },
   ],
   ...(binary === undefined ? {} : { binaries: [{ path: binary }] }),
 });
+
+/** Each parameter with its values. A rule leaves other parameters free; what it cannot say at all is not written. */
+function queryOf(written: string | undefined): { readonly query?: NonNullable<RequestMatcher["query"]> } {
+  if (written === undefined) return {};
+  const query = readQuery(written);
+  if (query === "unreadable" || query.size === 0 || written.includes("*"))
+    throw refused(
+      `the query ${written === "" ? "that is empty" : written}`,
+      "no rule can say it exactly: a rule asks for parameters, and takes a star for a pattern",
+      "leave --write out, and add the rule by hand",
+    );
+  const matchers = [...query].map(([name, values]): [string, QueryMatcher] => {
+    const [first = "", ...others] = new Set(values);
+    return [name, others.length === 0 ? first : { any: [first, ...others] }];
+  });
+  return { query: Object.fromEntries(matchers) };
+}
 
 const nameOf = ({ host, port, method = "", path = "" }: Parameters<WriteRule>[0]): string =>
   `${host}-${port}-${method}-${path}`

@@ -10,6 +10,7 @@ const fixSchema = z.object({
       binary: z.string().optional(),
       method: z.string().optional(),
       path: z.string().optional(),
+      query: z.string().optional(),
     })
     .optional(),
   grant: z.object({ host: z.string(), cidr: z.string(), port: z.int() }).optional(),
@@ -18,7 +19,8 @@ const fixSchema = z.object({
 
 /**
  * One line of the audit file. Names and paths come from an agent: whoever shows them to a person escapes them.
- * No bytes of a connection, no query and no secret is ever in it.
+ * No bytes of a connection and no secret is ever in it; and of queries only one that a rule refused, for a person to allow
+ * it: not where a parameter has the name of a credential.
  */
 export const auditRecordSchema = z.object({
   /** ISO 8601, UTC. */
@@ -67,10 +69,11 @@ export type AuditEvent = Omit<AuditRecord, "time" | "policy" | "revision" | "pre
 
 /** Eight hexadecimal digits that a person can type. */
 export function denialId(
-  event: Pick<AuditEvent, "host" | "port" | "binary" | "layer" | "method" | "path">,
+  event: Pick<AuditEvent, "host" | "port" | "binary" | "layer" | "method" | "path" | "fix">,
 ): string {
-  const { host, port = null, binary = null, layer = null, method, path } = event;
-  const request = method === undefined ? [] : [method, path];
+  const { host, port = null, binary = null, layer = null, method, path, fix } = event;
+  const query = fix?.allow?.query;
+  const request = method === undefined ? [] : [method, path, ...(query === undefined ? [] : [query])];
   const text = JSON.stringify([host, port, binary, layer, ...request]);
   return hash("sha256", text, "hex").slice(0, 8);
 }

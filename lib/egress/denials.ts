@@ -20,8 +20,8 @@ export function readDenials(file: string, since = 0): Denial[] {
   for (const record of readAudit(file)) {
     if (record.id === undefined || Date.parse(record.time) < since) continue;
     // An agent chooses what it is refused, and so can make two things with one short id: they stay two.
-    const { host, port, binary, layer, method, path } = record;
-    const key = JSON.stringify([record.id, host, port, binary, layer, method, path]);
+    const { host, port, binary, layer, method, path, fix } = record;
+    const key = JSON.stringify([record.id, host, port, binary, layer, method, path, fix?.allow?.query]);
     const known = found.get(key);
     found.delete(key);
     found.set(key, {

@@ -25,7 +25,7 @@ export interface Forwarding {
   readonly where: Destination;
   readonly secure: boolean;
   readonly dressed: Dressed;
-  /** `continue`: the agent waits for a 100 before it sends its body; the origin decides. */
+  /** `continue`: the agent waits for a 100 before it sends its body; the origin decides, unless it says nothing. */
   readonly begin: "now" | "continue";
   readonly carrying: Carrying;
 }
@@ -64,6 +64,8 @@ export async function forward(forwarding: Forwarding): Promise<void> {
   }
 }
 
+const tooLong = new Error(`the head of its answer is longer than ${limits.answerHeadBytes / 1024} KiB`);
+
 /** RFC 9110, 9.2.1. */
 const safe = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 
@@ -88,7 +90,10 @@ function start({ request, read, origin, where, secure, dressed, begin }: Forward
     path: dressed.target,
     headers,
     setHost: false,
+    maxHeaderSize: limits.answerHeadBytes,
   });
+  // Bytes bound it. Node would leave out what is over a count, and say nothing.
+  upstream.maxHeadersCount = 0;
   upstream.setTimeout(limits.answerMs, () => {
     upstream.destroy(new Error(`nothing came for ${limits.answerMs / 60_000} minutes`));
   });
@@ -129,17 +134,27 @@ async function answerTo(
     answered = true;
     resolve(answer);
   });
-  upstream.on("error", reject);
+  upstream.on("error", (error: NodeJS.ErrnoException) => {
+    reject(error.code === "HPE_HEADER_OVERFLOW" ? tooLong : error);
+  });
   upstream.once("close", () => {
     if (!answered) reject(new Error("closed without an answer"));
   });
   if (begin === "continue") {
     upstream.flushHeaders();
-    upstream.once("continue", () => {
-      if (response.headersSent || response.destroyed) return;
+    let begun = false;
+    const go = (): void => {
+      if (begun || answered || response.headersSent || response.destroyed) return;
+      begun = true;
       response.writeContinue();
       send(request, upstream, dressed);
+    };
+    // Some origins know no Expect, and wait for the body as they are waited for.
+    upstream.once("socket", () => {
+      const timer = setTimeout(go, limits.continueMs);
+      upstream.once("response", () => clearTimeout(timer)).once("close", () => clearTimeout(timer));
     });
+    upstream.once("continue", go);
   }
   let hints = 0;
   upstream.on("information", ({ statusCode, headers }) => {

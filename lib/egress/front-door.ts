@@ -114,7 +114,9 @@ export class FrontDoor {
     const forget = tunnels.add({
       denied: () => {
         const now = decide(policy.current, who, where);
-        return now.verdict === "deny" ? now : tightened(decision, now, where, dialled?.remoteAddress);
+        if (now.verdict === "deny") return now;
+        const address = dialled?.remoteAddress;
+        return tightened(decision, now, where, address) ?? upstreams.denied(where, address);
       },
       cut: (denied) => {
         cut.reject(new Refused(denied, where));

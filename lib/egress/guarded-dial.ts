@@ -15,8 +15,8 @@ export interface WayOut {
 }
 
 /**
- * The egress' own connections: resolved and checked as the agent's are, and cut by a block of the host, or of all. What
- * is blocked is not even looked up, and a block that comes meanwhile counts.
+ * The egress' own connections: resolved and checked as the agent's are, and cut by a block of the host, or of all,
+ * and where a grant that they need is taken back. What is blocked is not even looked up, and a block that comes meanwhile counts.
  * @param within the blocks that the addresses must lie in; `undefined`: any that the guard lets by
  */
 export function guardedDial({ policy, upstreams, tunnels }: WayOut, within?: readonly Cidr[]): Dial {
@@ -30,7 +30,8 @@ export function guardedDial({ policy, upstreams, tunnels }: WayOut, within?: rea
       socket.resetAndDestroy();
       throw new Refused(meanwhile, where);
     }
-    const forget = tunnels.add({ denied: blocked, cut: () => socket.resetAndDestroy() });
+    const denied = (): Denied | undefined => blocked() ?? upstreams.denied(where, socket.remoteAddress);
+    const forget = tunnels.add({ denied, cut: () => socket.resetAndDestroy() });
     socket.once("close", forget);
     return socket;
   };

@@ -5,6 +5,7 @@ import { NacreError } from "../error.ts";
 import { decide } from "../policy/decide.ts";
 import type { Caller, Carried, Denied, Destination } from "../policy/decision.ts";
 import { denialBody } from "../policy/denial.ts";
+import { readQuery } from "../policy/query.ts";
 import { Refused } from "../policy/refused.ts";
 import type { Audit } from "./audit.ts";
 import type { AuditEvent } from "./audit-record.ts";
@@ -15,6 +16,7 @@ import { limits } from "./limits.ts";
 import type { LivePolicy } from "./live-policy.ts";
 import type { Origins } from "./origins.ts";
 import { answer, ended, send, type Turn } from "./own-answer.ts";
+import { isCredential } from "./own-credential.ts";
 import type { Tunnels } from "./tunnels.ts";
 
 /** One connection of an agent whose requests are decided one by one. */
@@ -188,7 +190,8 @@ export class Inspector {
   }
 
   #write({ where, who }: Inspected, { method, path }: ReadRequest, said: Said): void {
-    const { verdict, rule, layer, reason, fix } = said;
+    const { verdict, rule, layer, reason } = said;
+    const fix = sayable(said.fix);
     this.#parts.audit.write({
       kind: "request",
       verdict,
@@ -288,6 +291,13 @@ export class Inspector {
     socket.write(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
     ended(socket);
   }
+}
+
+/** A query is kept for a person to allow it, and not where it may hold a secret of the agent's. */
+function sayable(fix: Said["fix"]): Said["fix"] {
+  const query = readQuery(fix?.allow?.query ?? "");
+  if (query !== "unreadable" && ![...query.keys()].some(isCredential)) return fix;
+  return { text: "a rule that has that query allows it; it may hold a secret, and so is not kept" };
 }
 
 const speakHttp = { text: "send HTTP/1.1 requests as RFC 9112 has them" };

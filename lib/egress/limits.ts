@@ -9,8 +9,11 @@ const bounds = {
   helloBytes: 32 * 1024,
   /** Names that a certificate is kept for at one time. */
   leaves: 1_024,
-  /** Bytes of one request's or answer's head. */
+  /** Bytes of one request's head, and of one answer's: sites answer with long policies and many cookies. */
   headBytes: 32 * 1024,
+  answerHeadBytes: 64 * 1024,
+  /** Milliseconds that an origin is given to say `100 Continue`; then the body goes to it unasked (RFC 9110, 10.1.1). */
+  continueMs: 1_000,
   /** Milliseconds from a request's first byte to the end of its head. */
   headMs: 30_000,
   /** Early hints (103) of one request that are passed on. */

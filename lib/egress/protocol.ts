@@ -24,6 +24,12 @@ export const openedSchema = z.strictObject({
     .regex(/^[A-Z][A-Z-]{0,31}$/, "a method in upper case: GET")
     .optional(),
   path: z.string().max(4096).startsWith("/").optional(),
+  /** Of that request: exactly this query, `a=1&b=2`, empty for none. Left out: any. */
+  query: z
+    .string()
+    .max(2048)
+    .regex(/^[\x21-\x7e]*$/, "a query with escapes: a=1&b=2")
+    .optional(),
 });
 
 /** A temporary rule above the base policy, as `nacre allow` makes it. Never lifts the address guard. */
@@ -33,14 +39,16 @@ export const allowSchema = openedSchema
     /** Milliseconds since the epoch. The egress drops the rule then, by itself. */
     until: z.number().positive(),
   })
-  .refine(hasBothOrNeither, "method and path go together");
+  .refine(hasBothOrNeither, "method and path go together, and a query with them");
 export type Allow = z.infer<typeof allowSchema>;
 
 /** Of a rule for requests: a method without a path would open every path, and the other way round. */
 export function hasBothOrNeither(open: {
   readonly method?: string | undefined;
   readonly path?: string | undefined;
+  readonly query?: string | undefined;
 }): boolean {
+  if (open.query !== undefined && open.path === undefined) return false;
   return (open.method === undefined) === (open.path === undefined);
 }
 

@@ -107,13 +107,15 @@ export class Egress {
     }
   }
 
-  /** The operator's grants from now on; where one cannot be read, all stay as they were. */
+  /** The operator's grants from now on: what needs one that is gone is closed. Where one cannot be read, all stay. */
   setGrants(grants: Configure["grants"]): void {
     try {
       this.#upstreams.setGrants(readGrants(grants));
     } catch (error) {
       this.#report({ type: "log", level: "error", message: String(error) });
+      return;
     }
+    this.#tunnels.review();
   }
 
   setSecrets(secrets: Readonly<Record<string, string>>): void {

@@ -8,7 +8,7 @@ export interface Tunnel {
   readonly cut: (denied: Denied) => void;
 }
 
-/** Everything that is open. A new policy closes what it denies at once; the rest lives on. */
+/** Everything that is open. A new policy, or a grant that is gone, closes what it denies at once; the rest lives on. */
 export class Tunnels {
   readonly #open = new Set<Tunnel>();
 

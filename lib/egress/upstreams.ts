@@ -1,7 +1,7 @@
 import type net from "node:net";
-import { type Cidr, contains, type IpAddress } from "../policy/address.ts";
+import { type Cidr, parseAddress } from "../policy/address.ts";
 import type { Denied, Destination } from "../policy/decision.ts";
-import { type Grant, guard } from "../policy/guard.ts";
+import { type Grant, guard, type World } from "../policy/guard.ts";
 import { Refused } from "../policy/refused.ts";
 import { dial } from "./dial.ts";
 import type { OwnAddresses } from "./own-addresses.ts";
@@ -36,22 +36,24 @@ export class Upstreams {
    */
   async connect(where: Destination, signal: AbortSignal, within?: readonly Cidr[]): Promise<net.Socket> {
     const answers = await this.#resolver.addresses(where.host);
-    const checked = guard(where, answers, { own: this.#own.now(), grants: this.#grants, pool: this.#pool });
+    const checked = guard(where, answers, this.#world(), within);
     if ("verdict" in checked) throw new Refused(checked, where);
-    const outside =
-      within === undefined
-        ? undefined
-        : checked.find((address) => !within.some((block) => contains(block, address)));
-    if (outside !== undefined) throw new Refused(elsewhere(where, outside), where);
-    return await dial(where.host, where.port, checked, signal);
+    const socket = await dial(where.host, where.port, checked, signal);
+    const meanwhile = this.denied(where, socket.remoteAddress);
+    if (meanwhile === undefined) return socket;
+    socket.resetAndDestroy();
+    throw new Refused(meanwhile, where);
   }
-}
 
-function elsewhere(where: Destination, { text }: IpAddress): Denied {
-  return {
-    verdict: "deny",
-    layer: "address",
-    reason: `${where.host} answers with ${text}, which allowed_ips of its rule does not have`,
-    fix: { text: `if ${text} is right, add it to allowed_ips` },
-  };
+  /** Why what was dialled at `address` would not be now: a grant was taken back, or the address is this host's own. */
+  denied(where: Destination, address: string | undefined): Denied | undefined {
+    const dialled = address === undefined ? undefined : parseAddress(address);
+    if (dialled === undefined) return undefined;
+    const checked = guard(where, [dialled], this.#world());
+    return "verdict" in checked ? checked : undefined;
+  }
+
+  #world(): World {
+    return { own: this.#own.now(), grants: this.#grants, pool: this.#pool };
+  }
 }

@@ -161,6 +161,7 @@ export const denialSchema = z.strictObject({
       /** Of a refused request: both, or neither. */
       method: z.string().optional(),
       path: z.string().optional(),
+      query: z.string().optional(),
     })
     .nullable(),
 });

@@ -56,13 +56,14 @@ const isProbe = ({ binary, host, port }: Recorded): boolean =>
 /** Null also for an address that the guard refuses whatever a rule says. */
 function allowOf({ id, fix }: Recorded, { operator }: DeniedSandbox): Denial["allow"] {
   if (fix?.allow === undefined || !isId(id) || guarded(fix.allow, operator) !== undefined) return null;
-  const { host, port, binary, method, path } = fix.allow;
+  const { host, port, binary, method, path, query } = fix.allow;
   return {
     host: escapeControls(host),
     port,
     ...(binary === undefined ? {} : { binary: escapeControls(binary) }),
     ...(method === undefined ? {} : { method: escapeControls(method) }),
     ...(path === undefined ? {} : { path: escapeControls(path) }),
+    ...(query === undefined ? {} : { query: escapeControls(query) }),
   };
 }
 

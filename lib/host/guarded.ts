@@ -1,6 +1,6 @@
 import { OwnAddresses } from "../egress/own-addresses.ts";
 import { NacreError } from "../error.ts";
-import { parseAddress } from "../policy/address.ts";
+import { type Cidr, type IpAddress, parseAddress } from "../policy/address.ts";
 import type { Denied, Destination } from "../policy/decision.ts";
 import { guard, readGrants } from "../policy/guard.ts";
 import { parseHostPattern } from "../policy/host-pattern.ts";
@@ -17,9 +17,18 @@ export function guarded(
 ): Denied | undefined {
   const pattern = parseHostPattern(host);
   const address = "kind" in pattern && pattern.kind === "address" ? parseAddress(pattern.text) : undefined;
-  if (address === undefined) return undefined;
+  return address && guardedAnswers({ host: address.text, port }, [address], { grants });
+}
+
+/** The same for a name that would answer with these addresses. @param within of the rule: `allowed_ips` */
+export function guardedAnswers(
+  where: Destination,
+  answers: readonly IpAddress[],
+  { grants }: Pick<Operator, "grants">,
+  within?: readonly Cidr[],
+): Denied | undefined {
   const world = { own: new OwnAddresses().now(), grants: readGrants(grants) };
-  const found = guard({ host: address.text, port }, [address], world);
+  const found = guard(where, answers, world, within);
   return "verdict" in found ? found : undefined;
 }
 

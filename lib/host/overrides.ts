@@ -52,13 +52,14 @@ export const withAllow = (layers: Layers, allow: Allow): Layers => ({
 
 type Opened = Omit<Allow, "id" | "until">;
 
-/** The same host, port and program, and of one request the same method and path. */
+/** The same host, port and program, and of one request the same method, path and query. */
 export const opensSame = (a: Opened, b: Opened): boolean =>
   a.host === b.host &&
   a.port === b.port &&
   a.binary === b.binary &&
   a.method === b.method &&
-  a.path === b.path;
+  a.path === b.path &&
+  a.query === b.query;
 
 export const withoutAllows = (layers: Layers, ids: readonly string[]): Layers => ({
   ...layers,

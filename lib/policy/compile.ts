@@ -7,12 +7,13 @@ import { policyFaults } from "./faults.ts";
 import { glob } from "./glob.ts";
 import { type HostPattern, parseHostPattern } from "./host-pattern.ts";
 import { HostTrie } from "./host-trie.ts";
-import { accessMethods, type Methods, methodsOf, oneMethodProblem } from "./http-method.ts";
+import { accessMethods, methodsOf, oneMethodProblem } from "./http-method.ts";
 import { type Endpoint, endpointPorts, isInspected, type NetworkPolicies } from "./language.ts";
 import { everyPath } from "./path-pattern.ts";
-import { applies, type Entry, type Place, Site } from "./place.ts";
+import { applies, type Entry, type Place, type RequestRule, Site } from "./place.ts";
 import { problemText } from "./problem.ts";
 import { programGlob, programProblem } from "./program.ts";
+import { readQuery } from "./query.ts";
 import { parametersOf } from "./query-match.ts";
 
 /** What lies above the base policy: temporary allows, and the emergency stop. */
@@ -30,6 +31,8 @@ export interface AllowedAbove {
   readonly binary?: string | undefined;
   readonly method?: string | undefined;
   readonly path?: string | undefined;
+  /** Of that request: exactly this query, `a=1&b=2`; absent, any. */
+  readonly query?: string | undefined;
 }
 
 /** A policy that can only be asked. */
@@ -96,10 +99,11 @@ class Building {
       protocol: "rest",
       allow_encoded_slash: request.path.includes("%2F"),
     };
+    const { methods, exactly } = request;
     const entry = { ...this.#entry(rule, endpoint, port, programs), ...(credential && { credential }) };
     for (const place of this.#places(rule, host, port, programs)) {
       place.add(entry);
-      place.allow(request.path, { entry, methods: request.methods, parameters: [] }, true);
+      place.allow(request.path, { entry, methods, parameters: [], exactly }, true);
     }
   }
 
@@ -187,9 +191,9 @@ function inspectionOf(endpoint: Endpoint, port: number): Inspection {
 /** The one request of a temporary allow; `undefined` where it opens the host and port whole. */
 function requestOf(
   rule: RuleId,
-  { method, path }: AllowedAbove,
-): { readonly methods: Methods; readonly path: string } | undefined {
-  if (method === undefined && path === undefined) return undefined;
+  { method, path, query }: AllowedAbove,
+): (Pick<RequestRule, "methods" | "exactly"> & { readonly path: string }) | undefined {
+  if (method === undefined && path === undefined && query === undefined) return undefined;
   if (method === undefined || path === undefined)
     throw broken(rule, "it has a method or a path without the other", "give both, or none");
   const problem = oneMethodProblem(method);
@@ -197,7 +201,10 @@ function requestOf(
   const canonical = canonicalPath(path, { encodedSlash: true });
   if (!("path" in canonical)) throw broken(rule, `${path}: ${canonical.reason}`, canonical.fix);
   if (canonical.path !== path) throw broken(rule, `${path} is not canonical`, `write ${canonical.path}`);
-  return { methods: methodsOf(method), path };
+  const exactly = query === undefined ? undefined : readQuery(query);
+  if (exactly === "unreadable")
+    throw broken(rule, "its query can be read in more than one way", "write it with escapes: a=1&b=2");
+  return { methods: methodsOf(method), path, exactly };
 }
 
 function pattern(rule: RuleId, host: string): HostPattern {

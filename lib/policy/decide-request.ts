@@ -3,6 +3,7 @@ import { shownPath } from "./fix.ts";
 import { hasMethod } from "./http-method.ts";
 import { noRequest } from "./no-request.ts";
 import { applies, type Asking, type Entry, mayApply, type Place, type RequestRule } from "./place.ts";
+import { isQuery } from "./query.ts";
 import { allAllowed, anyDenied } from "./query-match.ts";
 
 /**
@@ -100,8 +101,9 @@ function allowedBy(
   for (const [index, place] of places.entries()) {
     place.plain.forEach(take);
     if (method !== undefined && path !== undefined) {
-      place.allows?.visit(path, ({ entry, methods, parameters }) => {
-        if (hasMethod(methods, method) && allAllowed(parameters, query)) take(entry);
+      place.allows?.visit(path, ({ entry, methods, parameters, exactly }) => {
+        if (!hasMethod(methods, method) || !allAllowed(parameters, query)) return;
+        if (exactly === undefined || isQuery(exactly, query)) take(entry);
       });
     }
     if (found !== undefined && places[index + 1]?.site !== place.site) return found;

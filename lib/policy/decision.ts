@@ -74,6 +74,8 @@ export interface Fix {
     /** Of a request that was refused: both or neither. */
     readonly method?: string | undefined;
     readonly path?: string | undefined;
+    /** Of one that was refused for its query: that query, in its one writing. Absent: any query. */
+    readonly query?: string | undefined;
   };
   readonly grant?: { readonly host: string; readonly cidr: string; readonly port: number };
   /** A host, or `all`. */

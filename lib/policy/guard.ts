@@ -50,11 +50,13 @@ export interface World {
  * All of the answers, or none: a name that answers with a public and a private address is refused whole, since that is
  * what rebinding looks like. The host's own addresses are never public, whatever block they are from. A grant that
  * is wider than one address does not reach a metadata service.
+ * @param within blocks that every address must lie in besides: `allowed_ips`
  */
 export function guard(
   where: Destination,
   answers: readonly IpAddress[],
   world: World,
+  within?: readonly Cidr[],
 ): readonly CheckedAddress[] | Denied {
   const addresses = answers.map(unmapped);
   for (const address of addresses) {
@@ -62,6 +64,8 @@ export function guard(
     if (found === "public" || isGranted(where, address, found, world.grants)) continue;
     return refused(where, address, found);
   }
+  const outside = within && addresses.find((address) => !within.some((block) => contains(block, address)));
+  if (outside !== undefined) return elsewhere(where, outside);
   return addresses as CheckedAddress[];
 }
 
@@ -91,6 +95,15 @@ function refused(where: Destination, address: IpAddress, found: string): Denied 
         ? `${address.text} is ${kind}`
         : `${where.host} answers with ${address.text}, ${kind}`,
     fix: found === "metadata" ? noFix : grantFix(where, address),
+  };
+}
+
+function elsewhere(where: Destination, { text }: IpAddress): Denied {
+  return {
+    verdict: "deny",
+    layer: "address",
+    reason: `${where.host} answers with ${text}, which allowed_ips of its rule does not have`,
+    fix: { text: `if ${text} is right, add it to allowed_ips` },
   };
 }
 

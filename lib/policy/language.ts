@@ -32,6 +32,7 @@ import { programProblem } from "./program.ts";
  * | audit without `protocol: rest` reports something   | there is nothing to refuse: it allows, and lint warns         |
  * | a deny rule of GET leaves HEAD                     | denies HEAD too                                               |
  * | a deny rule on a query that cannot be read passes  | it denies; so does one whose method or path is not known      |
+ * | a deny rule on a parameter is for that very name   | also for `name[]`, `name[0]`, `[name]`; allowing is exact     |
  * | a deny rule holds for its own endpoint             | for every endpoint of that host, port and program             |
  * | a deny rule sees `%2F` as text                     | as text and as a slash                                        |
  * | `allow_encoded_slash` lets any `%2F` by            | not where it would make a dot segment or an empty one         |
@@ -94,7 +95,7 @@ export const requestMatcherSchema = z.strictObject({
     .record(z.string().min(1), queryMatcherSchema)
     .optional()
     .describe(
-      "Parameter to glob, `{ glob }` or `{ any: [glob] }`. Allowing needs each of them, and all its values to match; denying, one value of each.",
+      "Parameter to glob, `{ glob }` or `{ any: [glob] }`. Allowing needs each of them, and all its values to match; denying, one value of each, also where it is written `name[]` or `name[0]`.",
     ),
 });
 export type RequestMatcher = z.infer<typeof requestMatcherSchema>;

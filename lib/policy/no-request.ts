@@ -1,5 +1,5 @@
 import type { Denied, Destination, Fix, HttpRequest, RuleId } from "./decision.ts";
-import { allowFix, shownPath } from "./fix.ts";
+import { allowFix, allowQueryFix, shownPath } from "./fix.ts";
 import { hasMethod, type Methods } from "./http-method.ts";
 import { applies, type Asking, type Entry, type Place, type RequestRule } from "./place.ts";
 
@@ -48,8 +48,10 @@ function explained(
       return what.query === "unreadable"
         ? [`the query can be read in more than one way, and rule ${rule} decides by it`, { text: fixOfQuery }]
         : [
-            `rule ${rule} allows ${method} here only with certain values of ${near.names.join(", ")} in its query`,
-            allow,
+            near.names.length === 0
+              ? `rule ${rule} allows ${method} here with one query only, and this is another`
+              : `rule ${rule} allows ${method} here only with certain values of ${near.names.join(", ")} in its query`,
+            allowQueryFix(where, binary, what),
           ];
     case "method":
       return [`rule ${rule} allows ${[...near.methods].join(", ")} here, not ${method}`, allow];

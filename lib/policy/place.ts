@@ -35,6 +35,8 @@ export interface RequestRule {
   readonly entry: Entry;
   readonly methods: Methods;
   readonly parameters: readonly Parameter[];
+  /** Only with exactly these parameters, and no others. */
+  readonly exactly?: ReadonlyMap<string, readonly string[]> | undefined;
 }
 
 /** Who asks for what address, where it is one: what an entry's use depends on beside its place. */

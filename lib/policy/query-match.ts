@@ -36,10 +36,22 @@ export function allAllowed(parameters: readonly Parameter[], query: Query | unde
 export function anyDenied(parameters: readonly Parameter[], query: Query | undefined): boolean {
   if (parameters.length === 0 || query === undefined || query === "unreadable") return true;
   for (const { name, globs } of parameters) {
-    const values = query.get(name);
-    if (values === undefined || !values.some((value) => matchesAny(globs, value))) return false;
+    const values = valuesAlike(query, name);
+    if (!values.some((value) => matchesAny(globs, value))) return false;
   }
   return true;
+}
+
+/**
+ * The values of a parameter and of what servers read as it: `name[]`, `name[0]`, `name[x]` (PHP, Rack, qs), `[name]` (qs).
+ * For denying alone: which of them a server takes is not known.
+ */
+function valuesAlike(query: Exclude<Query, string>, name: string): readonly string[] {
+  const values: string[] = [];
+  for (const [written, all] of query)
+    if (written === name || written.startsWith(`${name}[`) || written.startsWith(`[${name}]`))
+      values.push(...all);
+  return values;
 }
 
 function matchesAny(globs: readonly Glob[], value: string): boolean {

@@ -31,6 +31,30 @@ export function readQuery(raw: string): Query {
   return query;
 }
 
+/** A query that is longer is none that a person reads before allowing it. */
+const READABLE = 2048;
+
+/** The one way to write these parameters, to be shown and kept; `undefined` where that is too long, or has none. */
+export function writeQuery(query: ReadonlyMap<string, readonly string[]>): string | undefined {
+  const escaped = (text: string): string => encodeURIComponent(text.toWellFormed());
+  const pairs = [...query].flatMap(([name, values]) =>
+    values.map((value) => `${escaped(name)}=${escaped(value)}`),
+  );
+  const text = pairs.join("&");
+  return text.length > READABLE || readQuery(text) === "unreadable" ? undefined : text;
+}
+
+/** Whether a request has exactly these parameters with exactly these values. What is not known has not. */
+export function isQuery(wanted: ReadonlyMap<string, readonly string[]>, query: Query | undefined): boolean {
+  if (query === undefined || query === "unreadable" || query.size !== wanted.size) return false;
+  for (const [name, values] of wanted) {
+    const found = query.get(name);
+    if (found?.length !== values.length || !values.every((value, index) => value === found[index]))
+      return false;
+  }
+  return true;
+}
+
 function decoded(text: string): string | undefined {
   const spaced = text.replaceAll("+", " ");
   if (!spaced.includes("%")) return spaced;

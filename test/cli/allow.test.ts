@@ -177,6 +177,19 @@ test("a refused request is asked about as what it is, its path harmless", async 
   );
 });
 
+test("a request that was refused for its query is asked about with that query, and no other", async () => {
+  const request = { host: "example.com", port: 443, method: "GET", path: "/a" };
+  call.mockReturnValue([denial({ allow: { ...request, query: "kind=x" } })]);
+  ask.mockResolvedValue(false);
+  await run(allow(), "assistant", "843e99dc");
+  expect(ask.mock.calls[0]?.[0].message).toBe(
+    "let dev/assistant reach GET /a?kind=x of example.com:443 for 1h?",
+  );
+  call.mockReturnValue([denial({ allow: { ...request, query: "" } })]);
+  await run(denials(), "assistant");
+  expect(written).toContain("# GET /a without a query\n");
+});
+
 test("longer than 30 days is bad use", async () => {
   await expect(run(allow(), "assistant", "a.example", "--for", "31d")).rejects.toMatchObject({
     code: "usage_duration",

@@ -42,7 +42,7 @@ export function place(blueprint: string = sleeper()) {
     base,
     project,
     state,
-    write: (name: string, text: string): void => writeFileSync(join(project, name), text),
+    write: (name: string, text: string | Buffer): void => writeFileSync(join(project, name), text),
     /** `nacre ARGS` in the folder, started by `wrapper` where there is one. */
     nacre: (
       args: readonly string[],

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { expectError, listing, place } from "./missing-run.ts";
@@ -38,6 +38,7 @@ test("lint says what is wrong, where, and the fix, and exits with 1 only then", 
   expect(json).toHaveProperty("errors[0].fix");
   expect(JSON.parse(policy("lint", "--json", "good.yaml").out)).toEqual({
     valid: true,
+    files: [{ file: "good.yaml", valid: true }],
     errors: [],
     warnings: [],
   });
@@ -48,6 +49,30 @@ test("lint says what is wrong, where, and the fix, and exits with 1 only then", 
     fix: /a file that is there/,
   });
   expect(listing(state)).toEqual([]);
+});
+
+test("lint looks at every file, also where one before it cannot be read", () => {
+  const { policy, write } = policies();
+  write("latin1.yaml", Buffer.from([0x76, 0xe9]));
+  const ran = policy("lint", "none.yaml", "bad.yaml", "latin1.yaml", "good.yaml");
+  expect(ran).toMatchObject({ code: 1, err: "" });
+  expect(ran.out.trim().split("\n")).toEqual([
+    expect.stringMatching(/^none\.yaml:1:1: error: cannot be read: .*ENOENT.* \(fix: name a file/),
+    expect.stringMatching(/^bad\.yaml:8:17: error: /),
+    expect.stringMatching(/^bad\.yaml:6:9: error: /),
+    "latin1.yaml:1:1: error: is not UTF-8 (fix: save it as UTF-8)",
+  ]);
+  const listed = policy("lint", "--json", "none.yaml", "good.yaml", "bad.yaml");
+  expect(listed.code).toBe(1);
+  expect(JSON.parse(listed.out)).toMatchObject({
+    valid: false,
+    files: [
+      { file: "none.yaml", valid: false },
+      { file: "good.yaml", valid: true },
+      { file: "bad.yaml", valid: false },
+    ],
+    errors: [{ file: "none.yaml", line: 1 }, { file: "bad.yaml" }, { file: "bad.yaml" }],
+  });
 });
 
 test("format writes one order and keeps comments; what it wrote it leaves alone", () => {
@@ -147,6 +172,61 @@ test("why names the rule, the reason and the smallest change", () => {
     subject: /FETCH/,
     reason: /is not a method/,
     fix: /GET/,
+  });
+});
+
+test("why knows the address guard, which no rule lifts", () => {
+  const { policy, write, base } = policies();
+  const rule = (host: string) => `{ endpoints: [{ host: ${host}, port: 5432, protocol: tcp }] }`;
+  write(
+    "net.yaml",
+    `version: 1\nnetwork_policies:\n  a: ${rule("10.0.0.7")}\n  b: ${rule("db.example.net")}\n  c: ${rule("169.254.169.254")}\n  d: { endpoints: [{ host: in.example.net, port: 443, allowed_ips: [8.8.8.0/24] }] }\n`,
+  );
+  const why = (...args: string[]) => policy("why", ...args, "--policy", "net.yaml");
+  const json = (...args: string[]) => JSON.parse(why(...args, "--json").out) as object;
+  const operator = join(base, "config/nacre/host.yaml");
+  const grant = { host: "10.0.0.7", cidr: "10.0.0.7/32", port: 5432 };
+  expect(json("10.0.0.7:5432")).toEqual({
+    decision: "deny",
+    rule: "a",
+    layer: "address",
+    reason: "10.0.0.7 is a private address",
+    fix: `if that is your own network, add to ${operator}: grants: [{ host: 10.0.0.7, cidr: 10.0.0.7/32, port: 5432 }]`,
+    allow: null,
+    grant,
+  });
+  expect(why("10.0.0.7:5432").out).toMatch(
+    /^deny: 10\.0\.0\.7 is a private address\n {2}rule: a {2}layer: address\n {2}fix: if that is your own network, add to .*host\.yaml: grants: /,
+  );
+  expect(json("127.0.0.1:80")).toMatchObject({
+    decision: "deny",
+    layer: "address",
+    reason: "127.0.0.1 is a loopback address; besides, no rule names 127.0.0.1",
+    allow: null,
+  });
+  expect(why("169.254.169.254:5432").out).toMatch(/^deny: .*\n.*layer: address\n {2}fix: none: a metadata/);
+  expect(json("db.example.net:5432")).toMatchObject({ decision: "allow", grant: null });
+  expect(json("db.example.net:5432", "--address", "8.8.8.8")).toMatchObject({ decision: "allow" });
+  expect(json("db.example.net:5432", "--address", "8.8.8.8", "--address", "10.0.0.7")).toMatchObject({
+    decision: "deny",
+    rule: "b",
+    layer: "address",
+    reason: "db.example.net answers with 10.0.0.7, a private address",
+    grant: { host: "db.example.net", cidr: "10.0.0.7/32", port: 5432 },
+  });
+  expect(json("in.example.net", "--address", "9.9.9.9")).toMatchObject({
+    decision: "deny",
+    layer: "address",
+    reason: "in.example.net answers with 9.9.9.9, which allowed_ips of its rule does not have",
+  });
+  mkdirSync(join(base, "config/nacre"), { recursive: true });
+  writeFileSync(operator, `grants: [${JSON.stringify(grant)}]\n`, { mode: 0o600 });
+  expect(json("10.0.0.7:5432")).toMatchObject({ decision: "allow", rule: "a" });
+  expectError(why("db.example.net:5432", "--address", "10.0.0"), {
+    code: 2,
+    subject: /--address/,
+    reason: /no IPv4/,
+    fix: /10\.0\.0\.7/,
   });
 });
 

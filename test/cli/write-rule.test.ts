@@ -72,6 +72,25 @@ test("one request becomes a rule on requests, and two that read alike two rules"
   });
 });
 
+test("a request with its query becomes a rule with those parameters, where a rule can say it", async () => {
+  const { file, read } = blueprint();
+  const write = await ruleWriter(file, "dev/worker");
+  const request = { host: "api.example.com", port: 443, method: "GET", path: "/a" };
+  await write({ ...request, query: "kind=a%20b&kind=c&q=" });
+  expect(Object.values(rulesOf(file, "worker") ?? {})).toMatchObject([
+    {
+      endpoints: [
+        { rules: [{ allow: { method: "GET", path: "/a", query: { kind: { any: ["a b", "c"] }, q: "" } } }] },
+      ],
+    },
+  ]);
+  const before = read();
+  for (const query of ["", "kind=*"])
+    await expect(write({ ...request, query })).rejects.toThrow("no rule can say it exactly");
+  await expect(ruleWriter(file, "dev/worker", "kind=*")).rejects.toThrow("no rule can say it exactly");
+  expect(read()).toBe(before);
+});
+
 test("rules that are there stay beside it", async () => {
   const { file } = blueprint(
     "    policy: { version: 1, network_policies: { mine: { endpoints: [{ host: a.example.com, port: 443 }] } } }\n",

@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { readDenials } from "../../lib/egress/denials.ts";
 import { type RunningEgress, World } from "./world/world.ts";
 
 let world: World;
@@ -80,6 +81,13 @@ describe("an inspected host", () => {
     expect(await code("?kind=a&kind=c")).toBe("403");
     expect(await code("?kind=a;kind=c")).toBe("403");
     expect(await code("")).toBe("403");
+    // What a person can then allow is each of them alone: an id of its own, and that query.
+    const denied = readDenials(egress?.audit ?? "");
+    expect(denied.map(({ fix }) => fix?.allow?.query)).toEqual(["kind=c", "kind=a&kind=c", undefined, ""]);
+    expect(new Set(denied.map(({ id }) => id)).size).toBe(4);
+    expect(await code("?kind=c&access_token=hidden")).toBe("403");
+    expect(fs.readFileSync(egress?.audit ?? "", "utf8")).not.toContain("hidden");
+    expect(readDenials(egress?.audit ?? "").at(-1)?.fix?.allow).toBeUndefined();
   });
 
   test("goes through where a rule only audits, and the audit says that it would not", async () => {
@@ -172,6 +180,33 @@ describe("an inspected host", () => {
     await new Promise((resolve) => setTimeout(resolve, 3000));
     expect(memory(egress) - before).toBeLessThan(100);
     slow.kill("SIGKILL");
+  });
+
+  test("that does not know Expect gets the body after a second", async () => {
+    await start({ api: rest({ access: "full" }) });
+    const send = (path: string): ReturnType<World["run"]> =>
+      world.run(
+        `curl -sS -m 20 --expect100-timeout 60 -H 'Expect: 100-continue' -d body -w ' %{http_code} %{time_total}' ${at}${path}`,
+      );
+    const deaf = /^(.*)\n 200 ([0-9.]+)$/s.exec((await send("/deaf")).out) ?? [];
+    expect(JSON.parse(deaf[1] ?? "{}")).toMatchObject({ method: "POST", body: "body" });
+    expect(Number(deaf[2])).toBeGreaterThan(0.9);
+    expect(Number(deaf[2])).toBeLessThan(5);
+    // One that knows it decides at once, and one that does not want it gets none of it.
+    expect((await send("/echo")).out).toMatch(/ 200 0\.[0-9]+$/);
+    expect((await send("/unwanted")).out).toMatch(/^too much\n 413 /);
+  });
+
+  test("answers with a head of up to 64 KiB, and a longer one is told as that", async () => {
+    await start({ api: rest({ access: "full" }) });
+    const head = async (bytes: number): Promise<string> =>
+      (await world.run(`curl -sS -w ' %{http_code} %{size_header}' '${at}/head?bytes=${bytes}'`)).out;
+    expect(await head(63 * 1024)).toMatch(/^whole\n 200 64[0-9]{3}$/);
+    const refused = await head(65 * 1024);
+    expect(refused).toMatch(/ 502 [0-9]+$/);
+    expect(refused).toContain("the head of its answer is longer than 64 KiB");
+    const failed = egress?.records().find(({ verdict }) => verdict === "failed");
+    expect(failed).toMatchObject({ layer: "upstream", reason: expect.stringContaining("64 KiB") as string });
   });
 
   test("that breaks a kept connection is asked again where that is harmless, and never told twice", async () => {

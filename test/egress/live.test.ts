@@ -159,6 +159,44 @@ describe("an allow", () => {
   });
 });
 
+describe("a grant of the operator's", () => {
+  const grants = [443, 7000, 9443].map((port) => ({
+    ...{ host: "private.example.com", cidr: "10.77.0.1/32", port },
+  }));
+
+  test("that is taken back ends the tunnels that went through it, and no other", async () => {
+    const base = { a: rule("allowed.example.com", 7000), b: rule("private.example.com", 7000) } as never;
+    egress = await world.egress(network({ base }), { grants });
+    const [kept, dropped] = [await tunnel("allowed.example.com"), await tunnel("private.example.com")];
+    egress.send({ type: "grants", grants: grants.filter(({ port }) => port === 7000) });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(dropped.ended()).toBe(false);
+    egress.send({ type: "grants", grants: grants.filter(({ port }) => port !== 7000) });
+    await expect.poll(dropped.ended).toBe(true);
+    expect(kept.ended()).toBe(false);
+    const denied = (): unknown => egress?.records().find(({ verdict }) => verdict === "deny");
+    await expect.poll(denied).toMatchObject({ host: "private.example.com", port: 7000, layer: "address" });
+  });
+
+  test("that is taken back ends kept connections to an origin, and a request under way", async () => {
+    const endpoint = { host: "private.example.com", port: 9443, protocol: "rest", access: "read-only" };
+    egress = await world.egress(network({ base: { p: { endpoints: [endpoint] } } as never }), { grants });
+    const at = `--cacert ${world.folder}/agent-ca.crt https://private.example.com:9443`;
+    const slow = world.start(`curl -sS -N ${at}/slow; echo "ended $?"`);
+    let out = "";
+    slow.stdout?.on("data", (chunk: Buffer) => (out += chunk.toString()));
+    await expect.poll(() => out).toBe("first\n");
+    // This one leaves a connection that is kept for seconds.
+    expect((await world.run(`curl -sS -o /dev/null -w '%{http_code}' ${at}/ok`)).out).toBe("200");
+    egress.send({ type: "grants", grants: [] });
+    await expect.poll(() => out).toMatch(/^first\nended (18|56)\n$/);
+    const refused = await world.run(`curl -sS -w '%{http_code}' ${at}/ok`);
+    expect(refused.out).toContain("private.example.com answers with 10.77.0.1, a private address");
+    expect(refused.out).toMatch(/403$/);
+    expect(world.seen().filter(({ url }) => url === "/ok")).toHaveLength(1);
+  });
+});
+
 describe("the egress process", () => {
   test("ends with its control channel, and every tunnel with it", async () => {
     egress = await world.egress(network({}));

@@ -11,6 +11,7 @@ import { sandboxSpec } from "../launcher/spec.ts";
 import { type RunningEgress, World } from "./world/world.ts";
 
 /** The egress with the real init and real programs behind every wall, its other side a world that nothing leaves. */
+const made = new AsyncDisposableStack();
 let world: World;
 let here: Place;
 let sandbox: Sandbox;
@@ -20,19 +21,18 @@ const server = `require("http").createServer((q, r) => r.end("agent says " + q.u
 
 beforeAll(async () => {
   world = await World.make();
+  made.defer(() => world.stop());
   here = place(everyone[0] ?? "user");
-  sandbox = await launch(here, sandboxSpec(here, "egress", ["node", "-e", server]));
+  made.defer(() => here.dispose());
+  sandbox = made.use(await launch(here, sandboxSpec(here, "egress", ["node", "-e", server])));
   data = join(here.root, "egress-data");
 });
 afterEach(async () => {
   await egress?.stop();
   egress = undefined;
 });
-afterAll(async () => {
-  await sandbox[Symbol.asyncDispose]();
-  here.dispose();
-  await world.stop();
-});
+// What was set up, also where the set-up failed half-way.
+afterAll(() => made.disposeAsync());
 
 const start = async (base: object, more: Partial<Configure> = {}): Promise<RunningEgress> => {
   const egressSocket = join(sandbox.spec.directory, "egress.sock");

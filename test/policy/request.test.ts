@@ -4,6 +4,7 @@ import { compile } from "../../lib/policy/compile.ts";
 import { decide } from "../../lib/policy/decide.ts";
 import type { HttpRequest, Query } from "../../lib/policy/decision.ts";
 import { denialBody } from "../../lib/policy/denial.ts";
+import { readQuery } from "../../lib/policy/query.ts";
 import { policyFaults } from "../../lib/policy/faults.ts";
 import {
   type Endpoint,
@@ -105,7 +106,8 @@ const allowed = (rule: RequestMatcher, query: Query | undefined): boolean =>
 const denied = (rule: RequestMatcher, query: Query | undefined): boolean =>
   terms(rule).every(([name, value]) => {
     if (query === undefined || query === "unreadable") return true;
-    return (query.get(name) ?? []).some((one) => globMatches(value.replaceAll("*", "**"), one));
+    const alike = [...query].filter(([written]) => written === name || written === `${name}[]`);
+    return alike.flatMap(([, values]) => values).some((one) => globMatches(value.replaceAll("*", "**"), one));
   });
 
 const pattern = fc.constantFrom("/**", "/a/*", "/a/**", "/a/b", "/*/b", "/a*", "/A/b", "/a%2Fb", "/a/*/c");
@@ -179,7 +181,7 @@ const request = fc.record({
       fc.constant("unreadable" as const),
       fc
         .dictionary(
-          fc.constantFrom("q", "r"),
+          fc.constantFrom("q", "r", "q[]"),
           fc.array(fc.constantFrom("1", "x", "xy", "z"), { minLength: 1, maxLength: 2 }),
         )
         .map((record) => new Map(Object.entries(record))),
@@ -255,11 +257,39 @@ test("a refused request names what is allowed nearest, and the one request that 
   });
 });
 
+test("a request that is refused for its query is allowed with that very query, and with no other", () => {
+  const matcher = { method: "GET", path: "/search", query: { kind: "issue" } };
+  const endpoint = { host: "a.example.com", port: 443, protocol: "rest", rules: [{ allow: matcher }] };
+  const base = networkPoliciesSchema.parse({ r: { endpoints: [endpoint] } });
+  const where = { host: "a.example.com", port: 443 };
+  const asked = (text: string) => ({ method: "GET", path: "/search", query: readQuery(text) });
+  const policy = compile({ base, allows: [], blocks: [] });
+  for (const refused of ["kind=user&q=a%26b%20c", "kind=user&kind=issue", "kind=*", ""]) {
+    const denied = decide(policy, {}, where, asked(refused));
+    if (denied.verdict !== "deny" || denied.fix.allow === undefined) throw new Error("not allowable");
+    const allows = [{ id: "x", ...denied.fix.allow }];
+    const opened = (text: string) =>
+      decide(compile({ base, allows, blocks: [] }), {}, where, asked(text)).verdict;
+    expect(opened(refused), refused).toBe("allow");
+    for (const other of ["kind=repo", `${refused}&more=1`, `${refused}&kind=user`, "kind=user", "q=", "%ff"])
+      expect(opened(other), `${other} beside ${refused}`).toBe("deny");
+  }
+  expect(decide(policy, {}, where, asked(`kind=user&q=${"a".repeat(3000)}`))).toMatchObject({
+    fix: { text: expect.stringContaining("a rule that has that query") as string },
+  });
+  // Refused for its path, it is allowed with whatever query: no rule decides by it.
+  const elsewhere = decide(policy, {}, where, { ...asked("a=1"), path: "/other" });
+  expect(elsewhere).toMatchObject({ fix: { allow: { path: "/other" } } });
+  expect(elsewhere).not.toHaveProperty("fix.allow.query");
+});
+
 test("an allow above the base has method and path, or neither, in canonical form", () => {
   const above = { id: "x", host: "a.example.com", port: 443 };
   const compiled = (more: object) => () => compile({ base: {}, allows: [{ ...above, ...more }], blocks: [] });
   expect(compiled({ method: "GET" })).toThrow("without the other");
   expect(compiled({ path: "/a" })).toThrow("without the other");
+  expect(compiled({ query: "a=1" })).toThrow("without the other");
+  expect(compiled({ method: "GET", path: "/a", query: "a=1;b=2" })).toThrow("more than one way");
   expect(compiled({ method: "GET", path: "/a/../b" })).toThrow("not canonical");
   expect(compiled({ method: "*", path: "/a" })).toThrow("no method");
   expect(compiled({ method: "GET", path: "/a*" })).not.toThrow();
@@ -286,8 +316,9 @@ test("a query and a credential are in no reason", () => {
     { host: "a.example.com", port: 443 },
     { method: "GET", path: "/a", query },
   );
-  expect(decision).toMatchObject({ verdict: "deny", layer: "http" });
-  expect(JSON.stringify(decision)).not.toContain("s3cret");
+  if (decision.verdict !== "deny") throw new Error("not denied");
+  expect(decision).toMatchObject({ layer: "http" });
+  expect(`${decision.reason} ${decision.fix.text}`).not.toContain("s3cret");
 });
 
 test.each(["rules", "endpoints", "hosts"])("10,000 %s are as fast as ten", (many) => {

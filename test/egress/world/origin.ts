@@ -68,6 +68,8 @@ export function origins(
           request.socket.write(bytes, () => pump(left - 1));
         };
         pump(Number(asked.get("times") ?? 1));
+      } else if (path === "/head") {
+        response.writeHead(200, { "x-long": "a".repeat(Number(url.split("bytes=")[1])) }).end("whole\n");
       } else if (path === "/none") response.writeHead(204).end();
       else if (path === "/cut") {
         response.writeHead(200, { "content-length": "100" });
@@ -84,7 +86,7 @@ export function origins(
         response.writeHead(413).end("too much\n");
         return;
       }
-      response.writeContinue();
+      if (request.url !== "/deaf") response.writeContinue();
       answer(request, response);
     });
     return server;

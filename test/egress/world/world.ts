@@ -80,7 +80,12 @@ export class World {
 
   static async make(): Promise<World> {
     const world = new World(fs.mkdtempSync(path.join(os.tmpdir(), "nacre-world-")));
-    await world.#build();
+    try {
+      await world.#build();
+    } catch (error) {
+      await world.stop();
+      throw error;
+    }
     return world;
   }
 
