@@ -22,17 +22,25 @@ test("Pulumi.yaml names the project, and where its state is", () => {
     directory: folder,
     project: "team",
     stack: "dev",
+    stackFile: join(folder, "Pulumi.dev.yaml"),
     backend: `file://${folder}/state`,
   });
 });
 
 test("without one the folder of the blueprint does, so that two folders are two projects", () => {
   const { folder, context } = inside({}, "my agents!");
-  expect(context).toEqual({ directory: join(folder, "my agents!"), project: "my-agents-", stack: "dev" });
+  const directory = join(folder, "my agents!");
+  const stackFile = join(directory, "Pulumi.dev.yaml");
+  expect(context).toEqual({ directory, project: "my-agents-", stack: "dev", stackFile });
   mkdirSync("below");
   writeFileSync("blueprint.yaml", "");
   process.chdir("below");
   expect(contextOf({ stack: "dev" }).directory).toBe(join(folder, "my agents!"));
+});
+
+test("a stack's file is where Pulumi.yaml has them", () => {
+  const { folder, context } = inside({ "Pulumi.yaml": "name: team\nstackConfigDir: stacks\n" }, ".");
+  expect(context.stackFile).toBe(join(folder, "stacks/Pulumi.dev.yaml"));
 });
 
 test.each(["", "runtime: nodejs\n", "name: [a]\n"])(
