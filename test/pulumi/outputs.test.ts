@@ -29,7 +29,7 @@ test("a secret is refused: it would stand in an object that many may read", asyn
   const outputs = new Outputs();
   outputs.text(output("fine"));
   await expect(outputs.refuseSecrets()).resolves.toBeUndefined();
-  outputs.text(secret("s3cr3t") as Output<string>);
+  outputs.text(secret<string>("s3cr3t"));
   await expect(outputs.refuseSecrets()).rejects.toThrow(/a secret output.*\n {2}fix: put it into a Secret/);
 });
 

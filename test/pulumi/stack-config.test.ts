@@ -64,7 +64,7 @@ test("a program is told the key, the reason and the fix of what it was configure
   expect(read).toThrow(NacreError);
   expect(read).toThrow(/nacre:cluster\.storage\.size: .*an amount of bytes.* \(.+\)/);
   expect(() => configOf({ "nacre:cluster": "{" })).toThrow(
-    expect.objectContaining({ subject: "nacre:cluster", message: "is no object" }) as Error,
+    expect.objectContaining({ subject: "nacre:cluster", message: "is no object" }),
   );
   expect(() => configOf({ "nacre:target": "moon" })).toThrow(/nacre:target: .*host, gateway, cluster/);
 });
