@@ -66,7 +66,7 @@ test("a program is told the key, the reason and the fix of what it was configure
   expect(() => configOf({ "nacre:cluster": "{" })).toThrow(
     expect.objectContaining({ subject: "nacre:cluster", message: "is no object" }),
   );
-  expect(() => configOf({ "nacre:target": "moon" })).toThrow(/nacre:target: .*host, gateway, cluster/);
+  expect(() => configOf({ "nacre:target": "moon" })).toThrow(/nacre:target: .*host, gateway or cluster/);
 });
 
 test("an empty text is how Pulumi.yaml says that there is none", () => {
