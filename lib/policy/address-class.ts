@@ -111,14 +111,21 @@ export interface OpenBlock {
   readonly except: readonly string[];
 }
 
-/** All public addresses: the blocks that are public on the whole, each without what of it is special, or is in `more`. */
+/**
+ * All public addresses: the blocks that are public on the whole, each without what of it is special, or is in `more`.
+ * None where `more` holds them all.
+ */
 export function publicBlocks(more: readonly string[] = []): readonly OpenBlock[] {
+  const closed = more.map(cidr);
   const special = [
     ...table.filter((block) => block.class !== "public").map((block) => block.cidr),
-    ...more.map(cidr),
-  ].filter((block) => block.bits > 0);
+    ...closed,
+  ];
   return table
     .filter((block) => block.class === "public")
+    .filter(
+      ({ cidr: open }) => !closed.some((block) => block.bits <= open.bits && contains(block, first(open))),
+    )
     .map(({ cidr: open }) => {
       const inside = special.filter((block) => block.bits > open.bits && contains(open, first(block)));
       const widest = inside.filter(

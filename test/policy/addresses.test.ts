@@ -2,7 +2,7 @@ import fs from "node:fs";
 import net from "node:net";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { classOf } from "../../lib/policy/address-class.ts";
+import { classOf, publicBlocks } from "../../lib/policy/address-class.ts";
 import { addressOf, contains, parseAddress, parseCidr, unmapped } from "../../lib/policy/address.ts";
 
 interface Row {
@@ -19,6 +19,20 @@ describe("the class of an address", () => {
       expect(classOf(address) ?? null).toBe(expected);
     },
   );
+});
+
+test("a block that is closed as a whole is no public one, however it is written", () => {
+  const left = (...more: string[]): string[] => publicBlocks(more).map(({ cidr }) => cidr);
+  expect(left()).toEqual(["0.0.0.0/0", "2000::/3"]);
+  expect(left("::/0")).toEqual(["0.0.0.0/0"]);
+  expect(left("2000::/3")).toEqual(["0.0.0.0/0"]);
+  expect(left("0.0.0.0/0", "::/1")).toEqual([]);
+  expect(publicBlocks(["3000::/4"])[1]?.except).toEqual([
+    "2001:db8::/32",
+    "2002::/16",
+    "2001::/23",
+    "3000::/4",
+  ]);
 });
 
 test("one spelling for an address, and the same one that the runtime's sockets use", () => {

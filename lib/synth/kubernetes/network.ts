@@ -73,7 +73,7 @@ export function egressTraffic(sandbox: string, withRouter: boolean, settings: Cl
       ...(withRouter ? [{ to: [podsOf("router")], ports: [port(ports.router)] }] : []),
       names(settings),
       ...(settings.api === undefined ? [] : [block(settings.api)]),
-      outside(settings),
+      ...outside(settings),
       ...settings.grants.map(block),
     ],
   };
@@ -87,7 +87,7 @@ export function routerTraffic(settings: ClusterSettings): Traffic {
     ingress: [{ from: [podsOf("egress")], ports: [port(ports.router)] }],
     egress: [
       names(settings),
-      outside(settings),
+      ...outside(settings),
       ...settings.grants.map(block),
       ...(budgets === undefined ? [] : [block(budgets)]),
     ],
@@ -99,11 +99,14 @@ const names = ({ dns }: ClusterSettings): Egress => ({
   ports: [port(53), port(53, "UDP")],
 });
 
-/** Public addresses over TCP: none that is private, special, a metadata service's or the cluster's own. */
-const outside = ({ ranges }: ClusterSettings): Egress => ({
-  to: publicBlocks(ranges).map(({ cidr, except }) => ({ ipBlock: { cidr, except: [...except] } })),
-  ports: [{ protocol: "TCP" }],
-});
+/**
+ * Public addresses over TCP: none that is private, special, a metadata service's or the cluster's own. No rule at all
+ * where none is left: one that names nobody is for everybody.
+ */
+function outside({ ranges }: ClusterSettings): Egress[] {
+  const to = publicBlocks(ranges).map(({ cidr, except }) => ({ ipBlock: { cidr, except: [...except] } }));
+  return to.length === 0 ? [] : [{ to, ports: [{ protocol: "TCP" }] }];
+}
 
 const block = (at: { readonly cidr: string; readonly port: number }): Egress => ({
   to: [{ ipBlock: { cidr: at.cidr, except: [] } }],
