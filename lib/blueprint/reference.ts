@@ -14,20 +14,20 @@ type Schema = z.core.$ZodType;
 export function blueprintReference(): string {
   const text =
     "A blueprint states an environment: its agents, what they may reach, and who answers their prompts.";
-  return page("Blueprint", text, "blueprint.yaml", blueprintSchema, policyDocumentSchema);
+  return referencePage("Blueprint", text, "blueprint.yaml", blueprintSchema, policyDocumentSchema);
 }
 
 /** The reference of the policy language, as far as it is enforced. */
 export function policyReference(): string {
   const text =
     "A policy file is OpenShell's `version: 1`. Fields of it that are not enforced yet are refused.";
-  return page("Policy", text, "policy.yaml", policyDocumentSchema);
+  return referencePage("Policy", text, "policy.yaml", policyDocumentSchema);
 }
 
 /** The reference of what an environment may set for itself. */
 export function overlayReference(): string {
   const text = "An overlay holds what differs between environments that run one blueprint.";
-  return page("Overlay", text, "overlay", overlaySchema);
+  return referencePage("Overlay", text, "overlay", overlaySchema);
 }
 
 /** The reference of the presets that ship, with each host's reason. */
@@ -76,7 +76,13 @@ const queryText = (query: NonNullable<RequestMatcher["query"]>): string =>
     .join("&");
 
 /** One page: the whole document, then a section for each object in it; what `elsewhere` describes has its own page. */
-function page(title: string, text: string, file: string, schema: Schema, elsewhere?: Schema): string {
+export function referencePage(
+  title: string,
+  text: string,
+  file: string,
+  schema: Schema,
+  elsewhere?: Schema,
+): string {
   return `# ${title}\n\n${text}\n\n${sections(file, "", schema, "", elsewhere).join("\n")}`;
 }
 

@@ -1,7 +1,7 @@
 import { Argument, Command } from "commander";
 import { print } from "./output.ts";
 
-const subjects = ["blueprint", "policy", "overlay", "presets"] as const;
+const subjects = ["blueprint", "policy", "overlay", "presets", "host"] as const;
 
 /** `nacre reference SUBJECT`: the fields, as Markdown, from where they are defined. */
 export function reference(): Command {
@@ -11,11 +11,13 @@ export function reference(): Command {
     .addHelpText("after", "\nExample:\n  $ nacre reference blueprint")
     .action(async (subject: (typeof subjects)[number]) => {
       const pages = await import("../blueprint/reference.ts");
+      const { operatorReference } = await import("../host/operator-reference.ts");
       const { loadCatalogue } = await import("../pulumi/catalogue.ts");
       const made = {
         blueprint: pages.blueprintReference,
         policy: pages.policyReference,
         overlay: pages.overlayReference,
+        host: operatorReference,
         presets: () => pages.presetReference(loadCatalogue()),
       };
       print(made[subject]());

@@ -34,6 +34,8 @@ person is there. Only files and links come out, with modes 644 and 755; git's ow
 take for a repository, never do. What was changed outside in the meantime is a conflict: then nothing is applied.
 The diff goes to stderr, with what the network wall refused; the exit code is the command's, or 1 where its changes could not be applied.
 
+A preset that carries a credential needs it to be this machine's, for run/run: nacre secret set NAME … --use run/run
+
 Examples:
   $ nacre run -- npm test
   $ nacre run --preset npm --apply -- npm ci

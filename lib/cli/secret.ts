@@ -19,10 +19,13 @@ export function secret(): Command {
     .option("--env <variable>", "a variable of the environment that nacre is called in")
     .option("--command <word...>", "a program and its arguments that prints the value")
     .requiredOption("--for <host...>", "the hosts that it may be sent to, over verified TLS")
-    .requiredOption("--use <sandbox...>", "who may use it: environment/sandbox, * for any")
+    .requiredOption(
+      "--use <sandbox...>",
+      "who may use it: environment/sandbox, * for any; run/run is what nacre run starts",
+    )
     .addHelpText(
       "after",
-      "\nExample:\n  $ nacre secret set nvidia --env NVIDIA_API_KEY --for integrate.api.nvidia.com --use dev/assistant",
+      "\nExample:\n  $ nacre secret set nvidia --env NVIDIA_API_KEY --for integrate.api.nvidia.com --use dev/assistant\n  $ nacre secret set github --command gh auth token --for api.github.com --use dev/assistant run/run",
     )
     .action(async (name: string, options: SetOptions) => {
       const given = [options.file, options.env, options.command].filter((source) => source !== undefined);

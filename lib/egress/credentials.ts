@@ -16,6 +16,7 @@ export interface Place {
 /** The credential is bound, and has no value now. */
 export interface Lacking {
   readonly lacking: string;
+  readonly secret: string;
 }
 
 const bearer: CredentialPosition = { header: "authorization", prefix: "Bearer " };
@@ -66,7 +67,8 @@ export class Credentials {
     const placeholder = new Placeholder(known?.as);
     const own = ownCredential(message, read, position, placeholder);
     if (own !== undefined) return refuseOwn(rule, own, place);
-    if (secret === undefined) return { lacking: `the credential ${provider} has no value now` };
+    if (secret === undefined)
+      return { lacking: `the credential ${provider} has no value now`, secret: provider };
     return { ...put(message, read, position, placeholder, secret), bound: true };
   }
 }

@@ -9,7 +9,7 @@ import { readQuery } from "../policy/query.ts";
 import { Refused } from "../policy/refused.ts";
 import type { Audit } from "./audit.ts";
 import type { AuditEvent } from "./audit-record.ts";
-import type { Credentials } from "./credentials.ts";
+import type { Credentials, Lacking } from "./credentials.ts";
 import { type Carrying, forward } from "./forward.ts";
 import { readRequest, type ReadRequest } from "./http-request.ts";
 import { limits } from "./limits.ts";
@@ -43,6 +43,8 @@ interface Standing {
 }
 
 export interface InspectorParts {
+  /** `environment/name`, as the operator's file has it. */
+  readonly sandbox: string;
   readonly policy: LivePolicy;
   readonly tunnels: Tunnels;
   readonly audit: Audit;
@@ -156,7 +158,7 @@ export class Inspector {
       return;
     }
     if ("lacking" in dressed) {
-      this.#lacking(turn, inspected, read, dressed.lacking);
+      this.#lacking(turn, inspected, read, dressed);
       return;
     }
     const origin = origins.to(where, secure, decision.within);
@@ -213,8 +215,13 @@ export class Inspector {
     send(response, status, { error: "request_malformed", detail: `${where.host}:${where.port}: ${reason}` });
   }
 
-  #lacking(turn: Turn, inspected: Inspected, read: ReadRequest, reason: string): void {
-    const fix = { text: "a person gives the secret a value: nacre secret set" };
+  #lacking(turn: Turn, inspected: Inspected, read: ReadRequest, lacking: Lacking): void {
+    const { lacking: reason, secret } = lacking;
+    const { host, port } = inspected.where;
+    const place = port === 443 ? host : `${host}:${port}`;
+    const fix = {
+      text: `a person gives it a value: nacre secret set ${secret} … --for ${place} --use ${this.#parts.sandbox}`,
+    };
     this.#write(inspected, read, { verdict: "failed", layer: "credential", reason, fix });
     void answer(turn, 503, { error: "credential_unavailable", detail: reason, next_steps: [fix.text] });
   }

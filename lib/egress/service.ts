@@ -67,7 +67,8 @@ export class Egress {
     this.#inference = new InferenceService(configure, trust, parts);
     this.#credentials = new Credentials(configure.credentials, configure.secrets);
     const origins = new Origins({ ...parts, trust });
-    const inspector = new Inspector({ ...parts, origins, credentials: this.#credentials });
+    const { sandbox } = configure;
+    const inspector = new Inspector({ ...parts, sandbox, origins, credentials: this.#credentials });
     this.#inspection = new Inspection({ ...parts, origins, inspector });
     this.#dns = new PolicyDns(this.#pool, (name) =>
       name === inferenceHost ? this.#inference.denied() : resolvable(this.#policy.current, name),

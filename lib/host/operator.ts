@@ -49,7 +49,7 @@ export const secretSchema = z.strictObject({
   use: z
     .array(userSchema)
     .min(1, "at least one sandbox: [dev/assistant]")
-    .describe("The sandboxes whose egress may hold it.")
+    .describe("The sandboxes whose egress may hold it; `run/run` is what `nacre run` starts.")
     .meta({ examples: ["[dev/assistant]"] }),
 });
 export type SecretEntry = z.infer<typeof secretSchema>;
@@ -58,15 +58,20 @@ export const grantEntrySchema = z.strictObject({
   host: z
     .string()
     .min(1)
+    .describe("One name, or an address; no wildcard.")
     .meta({ examples: ["registry.corp.example"] }),
   cidr: z
     .string()
     .min(1)
+    .describe(
+      "The block of addresses that it may answer with. A metadata service needs a block of its one address.",
+    )
     .meta({ examples: ["10.1.2.3/32"] }),
   port: z
     .int()
     .min(1, "a port, 1 to 65535: 443")
     .max(65535, "a port, 1 to 65535: 443")
+    .describe("The one port.")
     .meta({ examples: ["443"] }),
 });
 
@@ -74,18 +79,31 @@ const signerSchema = z.strictObject({
   name: z
     .string()
     .min(1)
+    .describe("A person.")
     .meta({ examples: ["alice"] }),
   key: z
     .string()
     .min(1)
+    .describe("Their public key.")
     .meta({ examples: ["ssh-ed25519 AAAA…"] }),
 });
 
 /** The operator's file: what secrets, networks and people count on this host. The operator's word, and nobody else's. */
 export const operatorSchema = z.strictObject({
-  secrets: z.record(nameSchema, secretSchema).optional(),
-  grants: z.array(grantEntrySchema).optional(),
-  signers: z.array(signerSchema).optional(),
+  secrets: z
+    .record(nameSchema, secretSchema)
+    .optional()
+    .describe("What the names of secrets mean here: one source each, file, env or command."),
+  grants: z
+    .array(grantEntrySchema)
+    .optional()
+    .describe(
+      "Names that may answer from addresses that are not public. One that is taken back closes what went through it.",
+    ),
+  signers: z
+    .array(signerSchema)
+    .optional()
+    .describe("People whose signatures will count. Read, and nothing asks for a signature yet."),
 });
 
 export interface Operator {

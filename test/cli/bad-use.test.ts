@@ -88,8 +88,13 @@ test("an empty task is refused before the agent is asked", () => {
 
 test("help names what can be written", () => {
   const { nacre } = place();
-  expect(nacre(["reference", "--help"]).out).toMatch(/"blueprint", "policy", "overlay",\s+"presets"/);
+  expect(nacre(["reference", "--help"]).out).toMatch(
+    /"blueprint", "policy", "overlay",\s+"presets",\s+"host"/,
+  );
   expect(nacre(["secret", "--help"]).out).toContain("$ nacre secret set nvidia --env NVIDIA_API_KEY");
+  // What `nacre run` starts has a name too, for a credential.
+  expect(nacre(["secret", "set", "--help"]).out).toMatch(/--use dev\/assistant run\/run/);
+  expect(nacre(["run", "--help"]).out).toMatch(/nacre secret set .*--use run\/run/);
 });
 
 test("what comes next is written as it is called here", () => {

@@ -194,7 +194,12 @@ describe("a credential that an endpoint is bound to", () => {
     await start(bound(), { secrets: {} });
     const { status, body } = await curl("");
     expect(status).toBe(503);
-    expect(JSON.parse(body)).toMatchObject({ error: "credential_unavailable" });
+    expect(JSON.parse(body)).toMatchObject({
+      error: "credential_unavailable",
+      next_steps: [
+        expect.stringMatching(/nacre secret set \S+ … --for api\.example\.com:9443 --use test\/world$/),
+      ],
+    });
     expect(world.seen()).toEqual([]);
   });
 
