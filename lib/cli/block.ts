@@ -48,6 +48,8 @@ function command(verb: "block" | "unblock", description: string): Command {
       if (options.json === true) printJson(result);
       else {
         const done = "ended" in result && !result.ended ? wasNot(result.blocks) : `${verb}ed`;
+        if ("stopped" in result && result.stopped === true)
+          note(`${id}: its record cannot be read, so its processes were ended`);
         note(
           `${id}: ${named(what)} ${done} (revision ${result.revision}, enforced after ${result.enforcedMs.toFixed(0)} ms)`,
         );

@@ -260,7 +260,12 @@ export const methods = {
   },
   block: {
     body: z.strictObject({ id, what: blockSchema }),
-    result: z.strictObject({ revision: z.int(), enforcedMs: z.number() }),
+    result: z.strictObject({
+      revision: z.int(),
+      enforcedMs: z.number(),
+      /** Its record cannot be read, so there is no policy to change: its processes were ended. */
+      stopped: z.literal(true).optional(),
+    }),
   },
   /** `blocks`: those that are left. */
   unblock: {

@@ -18,6 +18,7 @@ import { runFolder } from "./run-folder.ts";
 import { secretLacking, type Sandboxes } from "./sandboxes.ts";
 import type { Handlers } from "./server.ts";
 import { statusOf, unreadable } from "./status.ts";
+import { blockBroken } from "./block-broken.ts";
 import { openThrowAway, type ThrowAway } from "./throwaway-sandbox.ts";
 import { createWorkspace, deleteWorkspace, listWorkspaces } from "./workspaces.ts";
 
@@ -112,6 +113,8 @@ export function handlersOf({ context, sandboxes, machine, closing, shutdown }: D
     },
     block: ({ id, what }) => {
       if ("host" in what) normalHost(what.host);
+      const broken = sandboxes.broken.get(id);
+      if (broken !== undefined) return blockBroken(state, id, what, broken);
       return sandboxes.get(id).network.policy.block(what);
     },
     unblock: async ({ id, what }) => {

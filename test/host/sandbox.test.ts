@@ -2,7 +2,7 @@ import { appendFileSync, readdirSync, readFileSync, statSync, writeFileSync } fr
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { isAlive } from "../../lib/host/process-identity.ts";
+import { identify, isAlive } from "../../lib/host/process-identity.ts";
 import { eventually, machine, users } from "./machine.ts";
 import { address, outsideServer } from "./outside-server.ts";
 import { countingServer, firstLineOf, shell } from "./programs.ts";
@@ -368,9 +368,33 @@ describe("what may not be is refused, and nothing is half made", () => {
     await expect(host.call("sandbox.read", { id })).rejects.toMatchObject(corrupt);
     await expect(host.call("sandbox.update", { spec: spec() })).rejects.toMatchObject(corrupt);
     await expect(host.call("sandbox.delete", { id })).rejects.toMatchObject(corrupt);
+    // What is asked for by host cannot be done without its policy, and the error says what can.
+    const hint = `nacre block ${id} --all ends its processes`;
+    await expect(host.call("block", { id, what: { host: "a.example.com" } })).rejects.toMatchObject({
+      ...corrupt,
+      hint,
+    });
     expect(await host.call("sandbox.read", { id: "dev/other" })).toMatchObject({ running: true });
     writeFileSync(path, good);
     await host.kill(await host.daemonPid());
     expect(await host.call("sandbox.read", { id })).toMatchObject({ running: true, generation: 1 });
+  });
+
+  test("a corrupt record: the emergency stop ends what runs of it, and holds when it is mended", async () => {
+    const host = machine(user);
+    await host.create(spec());
+    const [status] = await host.call("status", { id });
+    const init = identify(status?.init?.pid ?? 0);
+    if (init === undefined) throw new Error("it does not run");
+    await host.kill(await host.daemonPid());
+    const path = join(host.state, "sandboxes", "dev--assistant", "sandbox.json");
+    const good = readFileSync(path, "utf8");
+    writeFileSync(path, good.slice(0, 100));
+    expect(isAlive(init)).toBe(true);
+    expect(await host.call("block", { id, what: { all: true } })).toMatchObject({ stopped: true });
+    expect(isAlive(init)).toBe(false);
+    writeFileSync(path, good);
+    await host.kill(await host.daemonPid());
+    expect(await host.call("status", { id })).toMatchObject([{ blocks: [{ all: true }] }]);
   });
 });
