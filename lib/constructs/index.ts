@@ -24,4 +24,4 @@ export {
   type HostTarget,
   type KubernetesTarget,
 } from "./target.ts";
-export { offerOf, walls, wallTable, type Enforcement, type Offer, type Wall } from "./walls.ts";
+export { offerOf, targetReference, walls, type Enforcement, type Offer, type Wall } from "./walls.ts";

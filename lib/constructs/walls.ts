@@ -99,26 +99,30 @@ export function offerOf(
   };
 }
 
-/** The table of all that, in Markdown. */
-export function wallTable(): string {
+/** The reference of what stands of the walls on each target, in Markdown. */
+export function targetReference(): string {
   const rows = (["host", "gateway", "cluster"] as const).flatMap((target) =>
-    (["kernel", "gvisor", "kata"] as const).map((isolation) => {
-      const offer = offerOf(target, isolation);
-      const cells =
-        "refused" in offer
-          ? walls.map(() => "refused")
-          : walls.map((wall) => {
-              const of = offer.walls[wall];
-              return of.status === "enforced"
-                ? `enforced: ${of.by}`
-                : `**not enforced**: ${of.reason}; instead ${of.instead}`;
-            });
-      return `| ${[target, isolation, ...cells].join(" | ")} |`;
-    }),
+    (["kernel", "gvisor", "kata"] as const).map((isolation) => [
+      target,
+      isolation,
+      ...cells(target, isolation),
+    ]),
   );
-  return [
-    `| target | isolation | ${walls.join(" | ")} |`,
-    `| --- | --- | ${walls.map(() => "---").join(" | ")} |`,
-    ...rows,
-  ].join("\n");
+  const text =
+    "What stands of the four walls, by target and isolation. A wall that is required (the default) and not enforced " +
+    "is refused by `up`; `best_effort` is a warning in every preview and status.";
+  const head = ["target", "isolation", ...walls];
+  const lines = [head, head.map(() => "---"), ...rows].map((row) => `| ${row.join(" | ")} |`);
+  return `# Targets\n\n${text}\n\n${lines.join("\n")}\n`;
+}
+
+function cells(target: Target["kind"], isolation: IsolationLevel): string[] {
+  const offer = offerOf(target, isolation);
+  if ("refused" in offer) return walls.map(() => `refused: ${offer.refused}`);
+  return walls.map((wall) => {
+    const of = offer.walls[wall];
+    return of.status === "enforced"
+      ? `enforced: ${of.by}`
+      : `**not enforced**: ${of.reason}; instead ${of.instead}`;
+  });
 }

@@ -9,6 +9,9 @@ import { blueprintSchema } from "../../lib/blueprint/schema.ts";
 import { bare, notesOf, shapeOf } from "../../lib/blueprint/shape.ts";
 import { policyDocumentSchema } from "../../lib/blueprint/policy-document.ts";
 import { z } from "zod";
+import { targetReference } from "../../lib/constructs/index.ts";
+import { stackConfigSchema } from "../../lib/pulumi/stack-config.ts";
+import { stackReference } from "../../lib/pulumi/stack-reference.ts";
 import { catalogue } from "./fixtures.ts";
 
 test.for([
@@ -16,6 +19,8 @@ test.for([
   ["policy", policyReference()],
   ["overlay", overlayReference()],
   ["presets", presetReference(catalogue)],
+  ["stack", stackReference()],
+  ["targets", targetReference()],
 ])("the reference of %s reads as it was reviewed", async ([name, text]) => {
   await expect(text).toMatchFileSnapshot(`reference/${name!}.md`);
 });
@@ -35,5 +40,6 @@ test("every field is described", () => {
   };
   visit(blueprintSchema, "blueprint");
   visit(policyDocumentSchema, "policy");
+  visit(stackConfigSchema, "nacre:");
   expect(undescribed).toEqual([]);
 });

@@ -89,7 +89,7 @@ test("an empty task is refused before the agent is asked", () => {
 test("help names what can be written", () => {
   const { nacre } = place();
   expect(nacre(["reference", "--help"]).out).toMatch(
-    /"blueprint", "policy", "overlay",\s+"presets",\s+"host"/,
+    /"blueprint", "policy", "overlay",\s+"presets",\s+"host",\s+"stack",\s+"targets"/,
   );
   expect(nacre(["secret", "--help"]).out).toContain("$ nacre secret set nvidia --env NVIDIA_API_KEY");
   // What `nacre run` starts has a name too, for a credential.
