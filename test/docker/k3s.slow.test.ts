@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import * as sdk from "@pulumi/docker";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cacheDirectory } from "../../lib/host/paths.ts";
 import { findEngine } from "../../lib/pulumi/engine.ts";
@@ -10,7 +11,7 @@ import { cachedBinaries } from "./k3s-binaries.ts";
 import { buildK3sImage } from "./k3s-image.ts";
 import { Cluster } from "./kubeconfig.ts";
 import { call } from "./provider/requests.ts";
-import { DockerStack, sdk, stepsOf } from "./stack.ts";
+import { DockerStack, stepsOf } from "./stack.ts";
 
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import * as sdk from "@pulumi/docker";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { secret } from "@pulumi/pulumi";
 import { findEngine } from "../../lib/pulumi/engine.ts";
@@ -8,7 +9,7 @@ import { engineTimeout } from "../pulumi/stack.ts";
 import { docker, DockerDaemon } from "./daemon.ts";
 import { buildImage, type BuiltImage } from "./image.ts";
 import { call } from "./provider/requests.ts";
-import { DockerStack, sdk, stepsOf } from "./stack.ts";
+import { DockerStack, stepsOf } from "./stack.ts";
 
 const keep = `#!/bin/sh
 trap 'echo ended in order > /data/end; exit 0' TERM

@@ -1,9 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type * as dockerSdk from "@pulumi/docker";
+import * as sdk from "@pulumi/docker";
 import {
   LocalWorkspace,
   PulumiCommand,
@@ -16,9 +15,6 @@ import { findEngine } from "../../lib/pulumi/engine.ts";
 /** The folder that `plugins.providers: [{ name: docker, path }]` names. */
 export const dockerPlugin = fileURLToPath(new URL("provider", import.meta.url));
 
-/** CommonJS that defines its exports late, so Node sees no names in it. */
-export const sdk = createRequire(import.meta.url)("@pulumi/docker") as typeof dockerSdk;
-
 /** A stack of the real engine whose program uses @pulumi/docker, with the stand-in as its plugin. */
 export class DockerStack {
   readonly folder = mkdtempSync(join(tmpdir(), "nacre-docker-stack-"));
@@ -29,7 +25,7 @@ export class DockerStack {
   }
 
   /** `program` gets the options that make a resource this engine's. */
-  async open(program: (options: { readonly provider: dockerSdk.Provider }) => object): Promise<Stack> {
+  async open(program: (options: { readonly provider: sdk.Provider }) => object): Promise<Stack> {
     const engine = await findEngine({ cache: cacheDirectory() });
     return LocalWorkspace.createOrSelectStack(
       {
