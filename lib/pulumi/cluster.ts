@@ -51,8 +51,8 @@ export class ClusterEnvironment extends ComponentResource {
       },
       {
         parent: this,
-        // Without a kubeconfig it is the same cluster as before: a plan that replaced everything would be wrong.
-        ...(access.kubeconfig === undefined && {
+        // Where no kubeconfig can be read it is the same cluster as before: a plan that replaced everything would be wrong.
+        ...(access.clusterIdentifier === undefined && {
           ignoreChanges: ["kubeconfig", "context", "clusterIdentifier"],
         }),
       },

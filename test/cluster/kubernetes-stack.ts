@@ -22,6 +22,8 @@ export interface Run {
   readonly steps: readonly string[];
   /** The properties of which each changed resource's differ, by its name in the program. */
   readonly paths: Readonly<Record<string, readonly string[]>>;
+  /** Warnings and errors. */
+  readonly said: readonly string[];
 }
 
 /** A program that uses `@pulumi/kubernetes`, run by the real engine over the stand-in for its provider. */
@@ -78,7 +80,10 @@ export class KubernetesStack {
   async #run(start: (onEvent: (event: EngineEvent) => void) => Promise<unknown>): Promise<Run> {
     const steps: string[] = [];
     const paths: Record<string, readonly string[]> = {};
+    const said: string[] = [];
     await start((event) => {
+      const { severity, message = "" } = event.diagnosticEvent ?? {};
+      if (severity === "warning" || severity === "error") said.push(message.trim());
       // A refresh knows only afterwards what it has found.
       const { metadata } = event.resOutputsEvent ?? event.resourcePreEvent ?? {};
       if (metadata === undefined || metadata.op === "same" || metadata.type === "pulumi:pulumi:Stack") return;
@@ -88,6 +93,6 @@ export class KubernetesStack {
       const differing = Object.keys(metadata.detailedDiff ?? {});
       if (differing.length > 0) paths[name] = differing;
     });
-    return { steps, paths };
+    return { steps, paths, said };
   }
 }

@@ -68,13 +68,30 @@ function isOpen(kind: string, { path }: PatchOperation): boolean {
   return [...(open["*"] ?? []), ...(open[kind] ?? [])].some((pattern) => pattern.test(path));
 }
 
-/** The object with its patch. Throws where a path is not there. */
-export const applyHatch = (manifest: Manifest, { patch }: Hatch): Manifest =>
-  JsonPatch.apply(
+/**
+ * The object with its patch; labels and annotations need not be there before one is added.
+ * @throws Error where a path is not there
+ */
+export function applyHatch(manifest: Manifest, { patch }: Hatch): Manifest {
+  const notes = patch.flatMap(({ op, path }) => {
+    const [, map] = /^(.*\/metadata\/(?:labels|annotations))\/[^/]+$/.exec(path) ?? [];
+    return op === "add" && map !== undefined && !has(manifest, map) ? [map] : [];
+  });
+  return JsonPatch.apply(
     manifest,
+    ...[...new Set(notes)].map((map) => JsonPatch.add(map, {})),
     ...patch.map((operation) =>
       operation.op === "remove"
         ? JsonPatch.remove(operation.path)
         : JsonPatch[operation.op](operation.path, operation.value),
     ),
   ) as Manifest;
+}
+
+function has(value: unknown, path: string): boolean {
+  const found = path
+    .split("/")
+    .slice(1)
+    .reduce<unknown>((at, key) => (at as Readonly<Record<string, unknown>> | undefined)?.[key], value);
+  return found !== undefined;
+}
