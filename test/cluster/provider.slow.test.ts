@@ -193,3 +193,43 @@ test("a preview needs no kubeconfig, and nobody who answers", async () => {
   values.kubeconfig = join(plane.kubeconfig, "no-such-file");
   expect((await preview()).steps).toHaveLength(everything.length);
 });
+
+test("a definition and an object of its kind come in one run, and what was secret in it stays so", async () => {
+  const { up, state, destroy, refresh } = (stack = await KubernetesStack.open(() => {
+    const provider = new k8s.Provider("cluster", { kubeconfig: plane.kubeconfig, clusterIdentifier: "test" });
+    const names = { plural: "notes", singular: "note", kind: "Note", listKind: "NoteList" };
+    const spec = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
+    const schema = { openAPIV3Schema: { type: "object", properties: { spec } } };
+    const definition = new k8s.apiextensions.v1.CustomResourceDefinition(
+      "notes",
+      {
+        metadata: { name: "notes.nacre.test" },
+        spec: {
+          group: "nacre.test",
+          names,
+          scope: "Namespaced",
+          versions: [{ name: "v1", served: true, storage: true, schema }],
+        },
+      },
+      { provider },
+    );
+    new k8s.apiextensions.CustomResource(
+      "note",
+      {
+        apiVersion: "nacre.test/v1",
+        kind: "Note",
+        metadata: { name: "note" },
+        spec: { lines: [{ text: pulumi.secret("sesame-shut"), open: true }] },
+      },
+      { provider, dependsOn: definition },
+    );
+    return Promise.resolve({});
+  }));
+  expect((await up()).steps).toContain("create Note note");
+  expect(await state()).toContain("default/note");
+  expect(await state()).not.toContain("sesame-shut");
+  await refresh();
+  expect(await state()).not.toContain("sesame-shut");
+  expect((await up()).steps).toEqual([]);
+  await destroy();
+});
