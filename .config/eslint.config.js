@@ -15,9 +15,11 @@ const layers = {
   egress: ["router", "policy"],
   host: ["egress", "router", "policy", "blueprint", "synth/host-objects.ts"],
   provider: ["host", "synth/host-objects.ts", "policy"],
-  pulumi: ["synth", "constructs", "blueprint", "policy"],
+  cluster: ["synth", "constructs", "blueprint", "policy"],
+  pulumi: ["cluster", "synth", "constructs", "blueprint", "policy"],
   cli: [
     "pulumi",
+    "cluster",
     "provider",
     "host",
     "docker",

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { Command } from "commander";
 import { NacreError } from "../error.ts";
 import { contextOf, sandboxId, type StackOption } from "./context.ts";
@@ -20,13 +21,19 @@ export function status(): Command {
     .option("--json", "as JSON")
     .addHelpText(
       "after",
-      "\nExit code 1 when something that was asked for is not in force, or when --stack has no sandbox here.\n\nExamples:\n  $ nacre status\n  $ nacre status -s prod\n  $ nacre status assistant --verbose\n  $ nacre status --json | jq '.[].walls'",
+      "\nExit code 1 when something that was asked for is not in force, or when --stack has no sandbox here.\nOf a stack in a cluster, what its API server holds is compared with what the blueprint makes.\n\nExamples:\n  $ nacre status\n  $ nacre status -s prod\n  $ nacre status assistant --verbose\n  $ nacre status --json | jq '.[].walls'",
     )
     .action(async (name: string | undefined, options: StatusOptions) => {
+      const context = contextOf(options);
+      if (await isElsewhere(context.stackFile)) {
+        const { runClusterStatus } = await import("./cluster-status.ts");
+        if (!(await runClusterStatus(context, options, name))) process.exitCode = 1;
+        return;
+      }
       const { connect } = await import("./daemon.ts");
       const { healthy, statusReport } = await import("./status-report.ts");
       const daemon = await connect();
-      const id = name === undefined ? undefined : sandboxId(contextOf(options), name);
+      const id = name === undefined ? undefined : sandboxId(context, name);
       const found = await daemon.call("status", {
         ...(id === undefined ? {} : { id }),
         probe: options.probe,
@@ -45,6 +52,13 @@ export function status(): Command {
         );
       if (!readings.every(healthy)) process.exitCode = 1;
     });
+}
+
+/** Whether the stack's file says that it is not on this machine's own kernel. */
+async function isElsewhere(stackFile: string): Promise<boolean> {
+  if (!existsSync(stackFile)) return false;
+  const { readStackFile } = await import("./environment.ts");
+  return (readStackFile(stackFile)?.target ?? "host") !== "host";
 }
 
 const absent = (stack: string, found: readonly { readonly id: string }[]): NacreError =>

@@ -10,7 +10,7 @@ import {
 } from "@pulumi/pulumi";
 import type { Environment, KubernetesTarget } from "../constructs/index.ts";
 import { synthesizeKubernetes, type KubernetesObjects, type Refusal } from "../synth/kubernetes.ts";
-import { ambientKubeconfig, readApiServer, type ClusterAccess } from "./api-server.ts";
+import { ambientKubeconfig, readApiServer, type ClusterAccess } from "../cluster/api-server.ts";
 import { loadCatalogue } from "./catalogue.ts";
 import { ChartComponent } from "./chart.ts";
 import { Outputs } from "./outputs.ts";

@@ -51,6 +51,8 @@ export interface ChartObject {
 /** What stands of a sandbox' walls. */
 export interface SandboxWalls {
   readonly sandbox: string;
+  /** What its objects are called. */
+  readonly identity: string;
   readonly walls: Readonly<Record<Wall, Enforcement>>;
 }
 
@@ -234,11 +236,15 @@ function patched(
   };
 }
 
-function wallsOf({ target }: Environment<KubernetesTarget>, { agents }: ResolvedBlueprint): SandboxWalls[] {
+function wallsOf(
+  { target, sandboxes }: Environment<KubernetesTarget>,
+  { agents }: ResolvedBlueprint,
+): SandboxWalls[] {
+  const identities = new Map(sandboxes.map(({ name, identity }) => [name, identity]));
   return Object.entries(agents).map(([sandbox, { isolation }]) => {
     const offer = offerOf(target.kind, isolation, target.settings.seccomp);
     if ("refused" in offer) throw new RangeError(`${target.kind} refuses ${isolation}`);
-    return { sandbox, walls: offer.walls };
+    return { sandbox, identity: identities.get(sandbox) ?? sandbox, walls: offer.walls };
   });
 }
 

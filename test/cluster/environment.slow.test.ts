@@ -1,6 +1,12 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { AppsV1Api, CoreV1Api, NetworkingV1Api, SchedulingV1Api } from "@kubernetes/client-node";
+import {
+  AdmissionregistrationV1Api,
+  AppsV1Api,
+  CoreV1Api,
+  NetworkingV1Api,
+  SchedulingV1Api,
+} from "@kubernetes/client-node";
 import { core, Provider } from "@pulumi/kubernetes";
 import { Construct } from "constructs";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
@@ -14,9 +20,13 @@ import {
   Secret,
   Target,
 } from "../../lib/constructs/index.ts";
+import { loadCatalogue } from "../../lib/pulumi/catalogue.ts";
+import { clusterStatus } from "../../lib/cluster/status.ts";
 import { Outputs } from "../../lib/pulumi/outputs.ts";
 import { deployCluster } from "../../lib/pulumi/cluster.ts";
 import type { AgentSandboxProps } from "../../lib/constructs/agent-sandbox-props.ts";
+import { synthesizeKubernetes } from "../../lib/synth/kubernetes.ts";
+import { eventually } from "./eventually.ts";
 import { buildTimeout, ControlPlane } from "./control-plane.ts";
 import { freePort } from "./free-port.ts";
 import { KubernetesStack } from "./kubernetes-stack.ts";
@@ -146,6 +156,64 @@ test("up, nothing to do, a changed policy, a changed wall, a wrapped construct, 
   expect(
     classes.items.map(({ metadata }) => metadata?.name).filter((name) => name?.startsWith("line")),
   ).toEqual([]);
+});
+
+test("status is what the API server holds, beside what the blueprint makes", async () => {
+  const values = wanted("status");
+  const at = { namespace: "status" };
+  const { up, destroy } = await open(values);
+  await up();
+  const read = async () => {
+    const objects = synthesizeKubernetes(environmentOf(values), { catalogue: loadCatalogue() });
+    const [status] = await clusterStatus(objects, { kubeconfig: plane.kubeconfig });
+    return {
+      status,
+      differs: (status?.walls ?? []).flatMap(({ wall, differs }) =>
+        differs.map((each) => `${wall}: ${each}`),
+      ),
+    };
+  };
+  const { status, differs } = await read();
+  expect(differs).toEqual([]);
+  expect(status?.walls.map(({ wall, status: of }) => `${wall} ${of}`)).toEqual([
+    "files not enforced",
+    "syscalls not enforced",
+    "network enforced",
+    "credentials enforced",
+  ]);
+  // No node runs them, and the status does not say otherwise.
+  expect(status).toMatchObject({ agent: "0 of 1 ready", egress: "0 of 1 ready" });
+
+  const admission = plane.client(AdmissionregistrationV1Api);
+  await admission.deleteValidatingAdmissionPolicyBinding({ name: "status-walls" });
+  const network = plane.client(NetworkingV1Api);
+  await eventually("the policy lets go", async () => {
+    await network.createNamespacedNetworkPolicy({
+      ...at,
+      body: { metadata: { name: "door" }, spec: { podSelector: {}, egress: [{}], policyTypes: ["Egress"] } },
+    });
+    return true;
+  });
+  const policy = await network.readNamespacedNetworkPolicy({ ...at, name: "agent-assistant" });
+  policy.spec?.egress?.push({ to: [{ ipBlock: { cidr: "0.0.0.0/0" } }] });
+  await network.replaceNamespacedNetworkPolicy({ ...at, name: "agent-assistant", body: policy });
+  const deployment = await plane
+    .client(AppsV1Api)
+    .readNamespacedDeployment({ ...at, name: "agent-assistant" });
+  deployment.spec?.template.spec?.containers[0]?.env?.push({ name: "EXTRA", value: "x" });
+  await plane
+    .client(AppsV1Api)
+    .replaceNamespacedDeployment({ ...at, name: "agent-assistant", body: deployment });
+  expect((await read()).differs).toEqual([
+    "files: ValidatingAdmissionPolicyBinding/status-walls is not there",
+    "files: Deployment/agent-assistant: spec.template.spec.containers[0].env",
+    "syscalls: ValidatingAdmissionPolicyBinding/status-walls is not there",
+    "syscalls: Deployment/agent-assistant: spec.template.spec.containers[0].env",
+    "network: NetworkPolicy/agent-assistant: spec.egress",
+    "network: NetworkPolicy/door is not the blueprint's, and can only open more",
+    "credentials: Deployment/agent-assistant: spec.template.spec.containers[0].env",
+  ]);
+  await destroy();
 });
 
 test("what holds data stays when the environment goes, unless the settings say otherwise", async () => {

@@ -34,39 +34,54 @@ export function ambientKubeconfig(environment = process.env): string | undefined
   return existsSync(path) ? path : undefined;
 }
 
-/**
- * Asks the API server for its version, once and with a time limit. The kubeconfig may use whatever way to authenticate
- * that `kubectl` knows.
- */
-export async function readApiServer(access: ClusterAccess): Promise<Reading> {
-  const { KubeConfig, VersionApi } = await clientLibrary();
+/** A kubeconfig that was read: what leads to the cluster, in whatever way `kubectl` knows to authenticate. */
+export async function kubeConfigOf({ kubeconfig, context }: ClusterAccess): Promise<Client.KubeConfig> {
+  const { KubeConfig } = await clientLibrary();
   const config = new KubeConfig();
   try {
-    if (!existsSync(access.kubeconfig)) throw new Error("there is no such file");
-    config.loadFromFile(access.kubeconfig);
-    if (access.context !== undefined) config.setCurrentContext(access.context);
+    if (!existsSync(kubeconfig)) throw new Error("there is no such file");
+    config.loadFromFile(kubeconfig);
+    if (context !== undefined) config.setCurrentContext(context);
     if (config.getCurrentCluster() === null)
       throw new Error(`it has no context ${config.getCurrentContext()}`);
+    return config;
   } catch (error) {
-    const reason = `the kubeconfig ${access.kubeconfig} cannot be used: ${messageOf(error)}`;
-    return { reachable: false, reason, fix: "name one that kubectl can use, in nacre:kubeconfig" };
+    throw new NacreError({
+      code: "kubeconfig_unusable",
+      subject: `the kubeconfig ${kubeconfig}`,
+      message: `cannot be used: ${messageOf(error)}`,
+      hint: "name one that kubectl can use, in nacre:kubeconfig",
+    });
+  }
+}
+
+/** Asks the API server for its version, once and with a time limit. */
+export async function readApiServer(access: ClusterAccess): Promise<Reading> {
+  const { VersionApi } = await clientLibrary();
+  let config: Client.KubeConfig;
+  try {
+    config = await kubeConfigOf(access);
+  } catch (error) {
+    if (!(error instanceof NacreError)) throw error;
+    return { reachable: false, reason: `${error.subject} ${error.message}`, fix: error.hint ?? "" };
   }
   const cluster = config.getCurrentCluster();
-  const server = cluster?.server ?? "";
   const clusterIdentifier = identifierOf(cluster);
   try {
-    const asked = config.makeApiClient(VersionApi).getCode();
-    const { gitVersion } = await within(PATIENCE, asked);
+    const { gitVersion } = await answered(config.makeApiClient(VersionApi).getCode());
     return { reachable: true, version: gitVersion, clusterIdentifier };
   } catch (error) {
     return {
       reachable: false,
       clusterIdentifier,
-      reason: `the API server ${server} does not answer: ${messageOf(error)}`,
+      reason: `the API server ${cluster?.server ?? ""} does not answer: ${messageOf(error)}`,
       fix: "start the cluster, or check nacre:kubeconfig and nacre:context",
     };
   }
 }
+
+/** An answer of the API server, or an error within five seconds. */
+export const answered = <Value>(asked: Promise<Value>): Promise<Value> => within(PATIENCE, asked);
 
 interface Cluster {
   readonly server: string;
@@ -94,7 +109,7 @@ async function within<Value>(milliseconds: number, work: Promise<Value>): Promis
 }
 
 /** What a client library says may be pages long, and may quote what it was given. */
-function messageOf(error: unknown): string {
+export function messageOf(error: unknown): string {
   const { code, message } = error as { readonly code?: unknown; readonly message?: string };
   if (typeof code === "number")
     return code === 401 ? "401, it does not know who asks" : `it answered ${code}`;
@@ -102,7 +117,7 @@ function messageOf(error: unknown): string {
   return cause ?? message?.split("\n")[0]?.slice(0, 200) ?? "no reason given";
 }
 
-async function clientLibrary(): Promise<typeof Client> {
+export async function clientLibrary(): Promise<typeof Client> {
   try {
     return await import("@kubernetes/client-node");
   } catch {
