@@ -1,0 +1,14 @@
+import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { messageLimits, providerService } from "../../../lib/provider/protocol.ts";
+import { service } from "./service.ts";
+
+// As the engine starts a plugin: the port is the first line of stdout, and stdin is open for as long as the engine lives.
+process.stdin.resume().on("end", () => process.exit(0));
+process.on("SIGINT", () => process.exit(0));
+
+const server = new Server(messageLimits);
+server.addService(providerService.ResourceProviderService, service());
+server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) => {
+  if (error !== null) throw error;
+  process.stdout.write(`${port}\n`);
+});
