@@ -146,7 +146,8 @@ function build(
     priorities: { agents: `${namespace}-agents`, services: `${namespace}-services` },
   };
   const ground = addGround(chart, parts, environment);
-  const first = [...ground.first, ...addAdmission(chart, parts, ground.namespace)];
+  const admission = addAdmission(chart, parts, ground.namespace);
+  const first = [...ground.first, ...admission];
   new k8s.KubeConfigMap(chart, "environment", {
     metadata: metadataOf(parts, "environment"),
     data: { environment: environment.name, blueprint: digests.blueprint, digest: digests.environment },
@@ -178,7 +179,7 @@ function build(
     });
   }
   for (const object of apiObjects(chart)) {
-    if (object.metadata.namespace === namespace) after(object, ground.namespace);
+    if (object.metadata.namespace === namespace) after(object, ground.namespace, ...admission);
   }
 }
 

@@ -133,7 +133,7 @@ function podOf(parts: EgressParts, account: string, policy: string): k8s.PodSpec
     volumes: [
       { name: "config", configMap: { name: account, defaultMode: 0o444, optional: false } },
       { name: "policy", configMap: { name: policy, defaultMode: 0o444, optional: false } },
-      ...(watching ? [{ name: "token", projected: { defaultMode: 0o440, sources: tokenSources } }] : []),
+      ...(watching ? [{ name: "token", projected: { defaultMode: 0o440, sources: TOKEN_SOURCES } }] : []),
       ...secrets.volumes,
     ],
     mounts: [
@@ -146,7 +146,7 @@ function podOf(parts: EgressParts, account: string, policy: string): k8s.PodSpec
 }
 
 /** For its own policy alone, and for an hour: the kubelet makes it anew. */
-const tokenSources: k8s.VolumeProjection[] = [
+export const TOKEN_SOURCES: k8s.VolumeProjection[] = [
   { serviceAccountToken: { path: "token", expirationSeconds: 3600 } },
   { configMap: { name: "kube-root-ca.crt", items: [{ key: "ca.crt", path: "ca.crt" }] } },
 ];

@@ -8,6 +8,14 @@ import { after, metadataOf, type Parts } from "./scope.ts";
 /** The version of Pod Security's rules: the newest that the cluster knows. */
 const RESTRICTED = { level: "restricted", version: "latest" } as const;
 
+/** The labels of the namespace that Pod Security goes by. */
+export const podSecurity: Readonly<Record<string, string>> = Object.fromEntries(
+  ["enforce", "audit", "warn"].flatMap((mode) => [
+    [`pod-security.kubernetes.io/${mode}`, RESTRICTED.level],
+    [`pod-security.kubernetes.io/${mode}-version`, RESTRICTED.version],
+  ]),
+);
+
 /** What an environment has before it has a pod. */
 export interface Ground {
   readonly namespace: ApiObject;
@@ -27,12 +35,7 @@ export function addGround(
       labels: {
         ...environment.namespace?.props.labels,
         ...ownLabels,
-        ...Object.fromEntries(
-          ["enforce", "audit", "warn"].flatMap((mode) => [
-            [`pod-security.kubernetes.io/${mode}`, RESTRICTED.level],
-            [`pod-security.kubernetes.io/${mode}-version`, RESTRICTED.version],
-          ]),
-        ),
+        ...podSecurity,
       },
     },
   });

@@ -1,0 +1,85 @@
+import type { Rule } from "./rules.ts";
+import { at, Expression, is, isAbsent, literal } from "./cel.ts";
+import { TOKEN_SOURCES } from "../egress.ts";
+import { WALLS } from "../mounts.ts";
+import type { Parts } from "../scope.ts";
+import { HOSTS_KEY } from "../secrets.ts";
+
+/** Places of a container that its program is told about. */
+const OWN = "/etc/nacre/";
+
+/** An agent has its claim, what goes with the pod, and its walls; the egress and the router what they are told, and keys. */
+export function volumeRules({ settings: { api, router } }: Parts): Rule[] {
+  const config = (name: string): string =>
+    `${is("v", "configMap.name", new Expression(name))} && ${is("v", "configMap.optional", false, false)}`;
+  const scratch = at("v", "emptyDir.sizeLimit") + ".hasValue()";
+  const source = (kind: string): string =>
+    `v.projected.sources.exists_one(s, ${at("s", "configMap.name")}.orValue("").startsWith("${kind}-") &&
+    ${is("s", "configMap.items", [{ key: `${kind}.json`, path: `${kind}.json` }])} && ${is("s", "configMap.optional", false, false)})`;
+  const key = `has(v.secret) && ${is("v", "secret.optional", false, false)} && ${is("v", "secret.defaultMode", 0o440)}`;
+  const { budgets } = router;
+  return [
+    [
+      "a volume of an agent is its own claim, its walls, or of the pod and bounded",
+      `!variables.agent || variables.volumes.all(v,
+  v.name == "workspace" ? ${at("v", "persistentVolumeClaim.claimName")} == optional.of("workspace-" + variables.sandbox) :
+  v.name == "walls" ? has(v.projected) && size(v.projected.sources) == 2 && ${source("landlock")} &&
+    ${source("seccomp")} :
+  v.name.startsWith("scratch-") && ${scratch})`,
+    ],
+    [
+      "a volume of the egress or the router is its configuration, its own token, a Secret that says where it may go, or bounded memory",
+      `variables.agent || variables.volumes.all(v,
+  v.name == "config" ? ${config("variables.name")} :
+  v.name == "policy" ? variables.role == "egress" && ${config('"policy-" + variables.sandbox')} :
+  v.name == "token" ? ${
+    api === undefined
+      ? "false"
+      : `variables.role == "egress" && ${is("v", "projected.sources", TOKEN_SOURCES)} && ${is("v", "projected.defaultMode", 0o440)}`
+  } :
+  v.name == "budgets" ? ${
+    budgets === undefined
+      ? "false"
+      : `variables.role == "router" && ${key} && v.secret.secretName == ${literal(budgets.secret)} &&
+    ${is("v", "secret.items", [{ key: "url", path: "url" }])}`
+  } :
+  v.name.startsWith("secret-") ? ${key} && size(${at("v", "secret.items")}.orValue([])) == 2 &&
+    v.secret.items[0].path == "value" && v.secret.items[1] == ${literal({ key: HOSTS_KEY, path: "for" })} :
+  v.name == "scratch" && ${is("v", "emptyDir.medium", "Memory")} && ${scratch})`,
+    ],
+  ];
+}
+
+/** The places where what a pod is told has to lie, by its role. */
+const told = {
+  agent: [{ name: "walls", mountPath: WALLS }],
+  egress: [
+    { name: "config", mountPath: `${OWN}egress` },
+    { name: "policy", mountPath: `${OWN}policy` },
+  ],
+  router: [{ name: "config", mountPath: `${OWN}router` }],
+};
+
+export const mountRules: readonly Rule[] = [
+  [
+    "what a pod is told lies where it looks for it",
+    `${literal(
+      Object.fromEntries(
+        Object.entries(told).map(([role, mounts]) => [
+          role,
+          mounts.map((mount) => ({ ...mount, readOnly: true })),
+        ]),
+      ),
+    )}[?variables.role].orValue([]).all(m, m in variables.mounts)`,
+  ],
+  [
+    `what is writable is of the pod or the workspace, and not in ${OWN}`,
+    `variables.mounts.all(m, m.?readOnly.orValue(false) || !m.mountPath.startsWith("${OWN}") &&
+  (m.name == "workspace" || m.name.startsWith("scratch")))`,
+  ],
+  [
+    "a mount reaches no other mount of the node, and its path is written out",
+    `variables.mounts.all(m, ${is("m", "mountPropagation", "None", "None")} && ${isAbsent("m", "subPathExpr")} &&
+  (!has(m.subPath) || m.name == "workspace"))`,
+  ],
+];

@@ -1,0 +1,280 @@
+import type { ClusterSettings } from "../../lib/blueprint/index.ts";
+import type { Environment, KubernetesTarget } from "../../lib/constructs/index.ts";
+import type { Manifest } from "../../lib/synth/kubernetes.ts";
+import { podFields, type Spec } from "./security-fields-of-pods.ts";
+
+/** That nothing may stand there. */
+export const ABSENT = Symbol("absent");
+
+/** What must stand where no one value does, in words. */
+export class Must {
+  readonly words: string;
+  readonly holds: (value: unknown) => boolean;
+
+  constructor(words: string, holds: (value: unknown) => boolean) {
+    this.words = words;
+    this.holds = holds;
+  }
+}
+
+/** One field that a wall stands on. */
+export interface SecurityField {
+  readonly path: readonly (string | number)[];
+  readonly must: unknown;
+  /** Values that would weaken it. Of a boolean it is the other one, of a number 0, and no text. */
+  readonly weaker?: readonly unknown[];
+  /** Members that would weaken a list. */
+  readonly more?: readonly unknown[];
+}
+
+/** What the values depend on. */
+export interface Where {
+  readonly settings: ClusterSettings;
+  readonly namespace: string;
+  /** `agent`, `egress` or `router`. */
+  readonly role: string;
+  readonly sandbox: string;
+  /** What its objects are called. */
+  readonly name: string;
+  readonly user: number;
+  readonly group: number;
+  readonly isolation: "kernel" | "gvisor" | "kata";
+}
+
+export const present = new Must("something", (value) => value !== undefined);
+export const filled = new Must(
+  "a list that is not empty",
+  (value) => Array.isArray(value) && value.length > 0,
+);
+export const one = new Must("one member", (value) => Array.isArray(value) && value.length === 1);
+
+export const field = (
+  path: string | readonly (string | number)[],
+  must: unknown,
+  more: Pick<SecurityField, "weaker" | "more"> = {},
+): SecurityField => ({ path: typeof path === "string" ? path.split(".") : path, must, ...more });
+
+const within = (prefix: readonly (string | number)[], fields: readonly SecurityField[]): SecurityField[] =>
+  fields.map((one) => ({ ...one, path: [...prefix, ...one.path] }));
+
+const ROLE = "nacre.dev/role";
+const SANDBOX = "nacre.dev/sandbox";
+const selectorOf = ({ role, sandbox }: Where): Record<string, string> =>
+  role === "router" ? { [ROLE]: role } : { [ROLE]: role, [SANDBOX]: sandbox };
+const other = { [ROLE]: "egress", [SANDBOX]: "another" };
+const everyone = { kind: "Group", apiGroup: "rbac.authorization.k8s.io", name: "system:authenticated" };
+
+/** The fields of each kind, and what must stand in them. A kind without any is written with none. */
+const byKind: Readonly<Record<string, (where: Where, manifest: Manifest) => readonly SecurityField[]>> = {
+  Deployment: (where, manifest) => [
+    field("spec.selector.matchLabels", selectorOf(where), { weaker: [other] }),
+    ...(where.role === "router"
+      ? []
+      : [
+          field("spec.replicas", 1, { weaker: [5] }),
+          field("spec.strategy.type", "Recreate", { weaker: ["RollingUpdate"] }),
+        ]),
+    ...within(
+      ["spec", "template"],
+      [
+        field(
+          "metadata.labels",
+          { ...selectorOf(where), ...(where.role === "agent" && { "nacre.dev/isolation": where.isolation }) },
+          { weaker: [other, { ...selectorOf(where), "example.com/reachable": "yes" }] },
+        ),
+        ...within(["spec"], podFields(where, valueAt(manifest, ["spec", "template", "spec"]) as Spec)),
+      ],
+    ),
+  ],
+  Pod: (where, manifest) => [
+    field("metadata.ownerReferences", filled),
+    field(["metadata", "labels", ROLE], where.role, { weaker: ["agent", "egress", "router"] }),
+    ...within(["spec"], podFields(where, manifest["spec"] as Spec)),
+  ],
+  NetworkPolicy: (where, manifest) => [
+    field(
+      "spec.podSelector",
+      { matchLabels: manifest.metadata.name === "default-deny" ? {} : selectorOf(where) },
+      { weaker: [{ matchLabels: { none: "such" } }, { matchLabels: other }] },
+    ),
+    field("spec.policyTypes", ["Ingress", "Egress"], { weaker: [["Ingress"], ["Egress"]] }),
+    ...(["ingress", "egress"] as const).flatMap((direction) => trafficFields(direction, manifest)),
+  ],
+  Role: ({ sandbox }) => [
+    field("rules", one, { more: [{ apiGroups: ["*"], resources: ["*"], verbs: ["*"] }] }),
+    field("rules.0.apiGroups", [""], { more: ["*"] }),
+    field("rules.0.resources", ["configmaps"], { more: ["secrets", "pods/exec", "*"] }),
+    field("rules.0.resourceNames", [`policy-${sandbox}`], { more: ["policy-another"], weaker: [[]] }),
+    field("rules.0.verbs", ["get", "watch"], { more: ["list", "update", "*"] }),
+  ],
+  RoleBinding: ({ name, namespace }) => [
+    field(
+      "roleRef",
+      { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name },
+      { weaker: [{ apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "edit" }] },
+    ),
+    field("subjects", [{ kind: "ServiceAccount", name, namespace }], {
+      more: [
+        everyone,
+        { ...everyone, kind: "User", name: "mallory" },
+        { kind: "ServiceAccount", name: "default", namespace },
+      ],
+      weaker: [[everyone]],
+    }),
+  ],
+  ServiceAccount: () => [
+    field("automountServiceAccountToken", false),
+    field("secrets", ABSENT, { weaker: [[{ name: "token" }]] }),
+  ],
+  Service: (where) => [
+    field("spec.type", "ClusterIP", { weaker: ["NodePort", "LoadBalancer"] }),
+    field("spec.externalIPs", [], { more: ["203.0.113.9"] }),
+    field("spec.selector", selectorOf(where), { weaker: [other] }),
+    field("spec.ports", filled, {
+      more: [{ name: "more", protocol: "TCP", port: 9000, targetPort: 15_001 }],
+    }),
+  ],
+  Namespace: () =>
+    ["enforce", "audit", "warn"].flatMap((mode) => [
+      field(["metadata", "labels", `pod-security.kubernetes.io/${mode}`], "restricted", {
+        weaker: ["baseline", "privileged"],
+      }),
+      field(["metadata", "labels", `pod-security.kubernetes.io/${mode}-version`], "latest", {
+        weaker: ["v1.20"],
+      }),
+    ]),
+  ConfigMap: (_, { metadata: { name } }) => [
+    ...(/^(landlock|seccomp)-/.test(name) ? [field("immutable", true)] : []),
+    field("data", present, { weaker: [{ other: "text" }] }),
+  ],
+  PersistentVolumeClaim: ({ settings }) => [
+    field("spec.accessModes", ["ReadWriteOnce"], { more: ["ReadWriteMany"], weaker: [["ReadWriteMany"]] }),
+    field("spec.volumeMode", "Filesystem", { weaker: ["Block"] }),
+    field("spec.dataSource", ABSENT, {
+      weaker: [{ kind: "PersistentVolumeClaim", name: "workspace-another" }],
+    }),
+    field("spec.volumeName", ABSENT, { weaker: ["somebody-elses"] }),
+    ...(settings.storage.class === undefined ? [] : [field("spec.storageClassName", settings.storage.class)]),
+  ],
+  ResourceQuota: () => [
+    field(["spec", "hard", "services.nodeports"], "0", { weaker: ["9"] }),
+    field(["spec", "hard", "services.loadbalancers"], "0", { weaker: ["9"] }),
+    field("spec.hard.pods", present, { weaker: ["100000"] }),
+  ],
+  PriorityClass: () => [
+    field("preemptionPolicy", "Never", { weaker: ["PreemptLowerPriority"] }),
+    field("globalDefault", false),
+  ],
+  ValidatingAdmissionPolicy: () => [
+    field("spec.failurePolicy", "Fail", { weaker: ["Ignore"] }),
+    field("spec.matchConstraints.namespaceSelector", {}, { weaker: [{ matchLabels: { none: "such" } }] }),
+    field("spec.matchConstraints.objectSelector", {}, { weaker: [{ matchLabels: { none: "such" } }] }),
+    field("spec.matchConstraints.resourceRules", filled),
+    field("spec.matchConstraints.excludeResourceRules", ABSENT, {
+      weaker: [[{ apiGroups: ["*"], apiVersions: ["*"], operations: ["*"], resources: ["*"] }]],
+    }),
+    field("spec.validations", filled, { weaker: [[{ expression: "true" }]] }),
+  ],
+  ValidatingAdmissionPolicyBinding: ({ namespace }) => [
+    field("spec.validationActions", ["Deny"], { weaker: [["Audit"], ["Warn"]] }),
+    field(
+      "spec.matchResources.namespaceSelector",
+      { matchLabels: { "kubernetes.io/metadata.name": namespace } },
+      { weaker: [{ matchLabels: { none: "such" } }] },
+    ),
+    field("spec.matchResources.objectSelector", {}, { weaker: [{ matchLabels: { none: "such" } }] }),
+  ],
+  LimitRange: () => [],
+  PodDisruptionBudget: () => [],
+  HorizontalPodAutoscaler: () => [],
+};
+
+const anywhere = [{ ipBlock: { cidr: "0.0.0.0/0" } }, { namespaceSelector: {} }, { podSelector: {} }];
+
+/** Every rule of one direction: it names its peers and its ports, and a block of addresses what it leaves out. */
+function trafficFields(direction: "ingress" | "egress", manifest: Manifest): SecurityField[] {
+  const peers = direction === "ingress" ? "from" : "to";
+  type Peer = { readonly ipBlock?: { readonly cidr: string } };
+  type Rule = {
+    readonly from?: readonly Peer[];
+    readonly to?: readonly Peer[];
+    readonly ports?: readonly object[];
+  };
+  const spec = manifest["spec"] as Record<"ingress" | "egress", readonly Rule[]>;
+  const rules = spec[direction];
+  const words = new Must("the rules that name peers and ports", (value) =>
+    (value as readonly Rule[]).every((rule) => rule[peers] !== undefined && rule.ports !== undefined),
+  );
+  return [
+    field(["spec", direction], words, { more: [{}, ...anywhere.map((peer) => ({ [peers]: [peer] }))] }),
+    ...rules.flatMap((rule, index) =>
+      within(
+        ["spec", direction, index],
+        [
+          field([peers], filled, { more: anywhere }),
+          field(["ports"], filled, {
+            more: [{ protocol: "UDP" }, { protocol: "TCP", port: 1, endPort: 65_535 }],
+          }),
+          ...(rule[peers] ?? []).flatMap(({ ipBlock }, at) =>
+            ipBlock === undefined
+              ? [field([peers, at, "podSelector"], present, { weaker: [{}] })]
+              : [
+                  field([peers, at, "ipBlock", "cidr"], present, { weaker: ["0.0.0.0/0"] }),
+                  field([peers, at, "ipBlock", "except"], present, { weaker: [[]] }),
+                ],
+          ),
+          ...(rule.ports ?? []).map((port, at) =>
+            "port" in port
+              ? field(["ports", at, "port"], present, { weaker: [22] })
+              : field(["ports", at, "protocol"], "TCP", { weaker: ["UDP"] }),
+          ),
+        ],
+      ),
+    ),
+  ];
+}
+
+/** The fields of one object of an environment. Throws for a kind that nobody has thought about. */
+export function securityFieldsOf(
+  manifest: Manifest,
+  environment: Environment<KubernetesTarget>,
+  namespace: string,
+): readonly SecurityField[] {
+  const fields = byKind[manifest.kind];
+  if (fields === undefined) throw new RangeError(`no security fields are written for ${manifest.kind}`);
+  return fields(whereOf(manifest, environment, namespace), manifest);
+}
+
+function whereOf(
+  { metadata: { name } }: Manifest,
+  environment: Environment<KubernetesTarget>,
+  namespace: string,
+): Where {
+  const [role = "", ...rest] = name.split("-");
+  const sandbox = rest.join("-").replace(/-5f-x$/, "");
+  const users: Readonly<Record<string, number>> = { egress: 10_002, router: 10_003, agent: 10_001 };
+  const usual = users[role] ?? 0;
+  const agent = environment.sandboxes.find(({ identity }) => identity === sandbox);
+  const { run_as_user: user, run_as_group: group } = agent?.props.policy?.process ?? {};
+  const own = role === "agent";
+  return {
+    settings: environment.target.settings,
+    namespace,
+    role,
+    sandbox,
+    name: role === "router" ? role : `${role}-${sandbox}`,
+    user: own && user !== undefined ? Number(user) : usual,
+    group: own && group !== undefined ? Number(group) : usual,
+    isolation: agent?.props.isolation?.level ?? "kernel",
+  };
+}
+
+/** What stands at a path, or `ABSENT`. */
+export function valueAt(object: unknown, path: readonly (string | number)[]): unknown {
+  let value = object;
+  for (const step of path) {
+    if (typeof value !== "object" || value === null || !(step in value)) return ABSENT;
+    value = (value as Record<string | number, unknown>)[step];
+  }
+  return value;
+}
