@@ -180,11 +180,14 @@ export class World {
     return this.#keep(spawn(program, words, { stdio: ["pipe", "pipe", "inherit"] }));
   }
 
-  /** Starts an egress process with the sandbox's sockets, which waits for its configuration. */
-  bareEgress(of: string = String(this.#agent)): RunningEgress {
+  /**
+   * Starts an egress process with the sandbox's sockets, which waits for its configuration.
+   * @param options of Node, beside those that every egress has
+   */
+  bareEgress(of: string = String(this.#agent), options: readonly string[] = []): RunningEgress {
     const state = fs.mkdtempSync(path.join(this.folder, "egress-"));
     const main = path.resolve(here, "../../../lib/egress/main.ts");
-    const node = [process.execPath, ...egressNodeOptions, main];
+    const node = [process.execPath, ...egressNodeOptions, ...options, main];
     const program = ["python3", path.join(here, "inherit.py"), of, ...node];
     const child = this.#enter(this.#world, ["-n", "-m"], program, { SSL_CERT_FILE: `${this.folder}/ca.crt` });
     return new RunningEgress(child, path.join(state, "audit.jsonl"));
@@ -194,8 +197,9 @@ export class World {
   async egress(
     network: Partial<Configure["network"]>,
     more: Partial<Configure> = {},
+    options: readonly string[] = [],
   ): Promise<RunningEgress> {
-    const egress = this.bareEgress(more.egressSocket ?? undefined);
+    const egress = this.bareEgress(more.egressSocket ?? undefined, options);
     egress.send({
       type: "configure",
       sandbox: "test/world",
