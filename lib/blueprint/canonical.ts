@@ -5,15 +5,40 @@ import { createHash } from "node:crypto";
  * order means nothing is sorted before it comes here.
  */
 export function canonicalJson(value: unknown): string {
+  if (value instanceof CanonicalText) return value.text;
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
   if (typeof value === "object" && value !== null) {
-    const fields = Object.entries(value)
-      .filter(([, field]) => field !== undefined)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, field]) => `${JSON.stringify(key)}:${canonicalJson(field)}`);
-    return `{${fields.join(",")}}`;
+    const fields = value as Readonly<Record<string, unknown>>;
+    const written = Object.keys(fields)
+      .filter((key) => fields[key] !== undefined)
+      .sort()
+      .map((key) => `${JSON.stringify(key)}:${canonicalJson(fields[key])}`);
+    return `{${written.join(",")}}`;
   }
   return JSON.stringify(value);
+}
+
+/** A value whose canonical form is written already: it stands for the value in a larger one. */
+export class CanonicalText {
+  readonly text: string;
+
+  constructor(value: unknown) {
+    this.text = canonicalJson(value);
+  }
+}
+
+/** Canonical texts of values that come again and again, such as the rules of a preset in every agent. */
+export class CanonicalTexts {
+  readonly #written = new Map<string, CanonicalText>();
+
+  of(value: object): CanonicalText {
+    const key = JSON.stringify(value);
+    const known = this.#written.get(key);
+    if (known !== undefined) return known;
+    const text = new CanonicalText(value);
+    this.#written.set(key, text);
+    return text;
+  }
 }
 
 /** `sha256:` and the hash, in hexadecimal, of the canonical form. */

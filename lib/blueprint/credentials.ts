@@ -166,13 +166,14 @@ export function refuseUnbound(
   );
   for (const { name, destination } of destinations) {
     const { host, port } = destinationOf(destination);
-    const trie = new HostTrie<true>();
     const there = endpoints.filter((endpoint) => endpointPorts(endpoint).includes(port));
+    if (there.some((endpoint) => endpoint.host === host)) continue;
+    const trie = new HostTrie<true>();
     for (const { host: written = "" } of there) {
       const pattern = parseHostPattern(written);
       if ("kind" in pattern) trie.at(pattern, () => true);
     }
-    if (trie.matching(host).length === 0 || there.some((endpoint) => endpoint.host === host)) continue;
+    if (trie.matching(host).length === 0) continue;
     throw new NacreError({
       code: "credential_unbound",
       subject,

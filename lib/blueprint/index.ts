@@ -1,5 +1,5 @@
 export type * from "./blueprint.ts";
-export { canonicalJson, digestOf, digestOfText } from "./canonical.ts";
+export { canonicalJson, CanonicalTexts, digestOf, digestOfText } from "./canonical.ts";
 export { examineText, readText, type Examined } from "./described.ts";
 export {
   clusterOf,

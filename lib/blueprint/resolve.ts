@@ -1,6 +1,6 @@
 import { NacreError } from "../error.ts";
 import { policyFaults } from "../policy/faults.ts";
-import type { NetworkPolicies } from "../policy/language.ts";
+import type { NetworkPolicies, NetworkRule } from "../policy/language.ts";
 import type {
   AgentSpec,
   Blueprint,
@@ -12,7 +12,7 @@ import type {
   Restart,
 } from "./blueprint.ts";
 import type { RouteSpec, Runs, Walls } from "./blueprint.ts";
-import { digestOf } from "./canonical.ts";
+import { CanonicalText, CanonicalTexts, digestOf } from "./canonical.ts";
 import { bindCredentials, refuseUnbound, type ResolvedCredential } from "./credentials.ts";
 import { nearest } from "./nearest.ts";
 import { renderPath } from "./problem.ts";
@@ -59,16 +59,22 @@ export const WORKSPACE = "/sandbox";
 
 /** Looks presets and kits up and merges the rules. Throws `NacreError` where a name is unknown or two rules conflict. */
 export function resolve(blueprint: Blueprint, catalogue: Catalogue): ResolvedBlueprint {
+  const normal = new Map<NetworkRule, NetworkRule>();
   const agents = Object.entries(blueprint.agents).map(
-    ([name, agent]) => [name, resolveAgent(name, agent, catalogue)] as const,
+    ([name, agent]) => [name, resolveAgent(name, agent, catalogue, normal)] as const,
   );
   return { agents: Object.fromEntries(agents.sort(([a], [b]) => (a < b ? -1 : 1))) };
 }
 
-function resolveAgent(name: string, agent: AgentSpec, catalogue: Catalogue): ResolvedAgent {
+function resolveAgent(
+  name: string,
+  agent: AgentSpec,
+  catalogue: Catalogue,
+  normal: Map<NetworkRule, NetworkRule>,
+): ResolvedAgent {
   const subject = `agent ${name}`;
   const presets = agent.presets.map((preset) => entry(catalogue.presets, preset, "preset", subject));
-  const merged = mergeRules(agent.policy.network_policies ?? {}, presets);
+  const merged = mergeRules(agent.policy.network_policies ?? {}, presets, normal);
   const [conflict] = merged.conflicts;
   if (conflict !== undefined) {
     throw new NacreError({
@@ -153,10 +159,16 @@ const sorted = (items: readonly string[]): string[] => [...new Set(items)].sort(
  * writing, comments, labels, and defaults that are written out do not change it.
  */
 export function blueprintDigest(resolved: ResolvedBlueprint): string {
+  // Most agents have one profile, and the rules of the same presets.
+  const seccomps = new Set(Object.values(resolved.agents).map((agent) => agent.seccomp));
+  const profiles = new Map([...seccomps].map((one) => [one, new CanonicalText(normalProfile(one))]));
+  const rules = new CanonicalTexts();
   const agents = Object.entries(resolved.agents).map(([name, agent]) => {
-    const { presetOf: _presetOf, seccomp, credentials, ...runs } = agent;
+    const { presetOf: _presetOf, seccomp, credentials, network, ...runs } = agent;
     const carried = Object.keys(credentials).length === 0 ? {} : { credentials };
-    return [name, { ...runs, ...carried, seccomp: normalProfile(seccomp) }];
+    const written = Object.entries(network).map(([id, rule]) => [id, rules.of(rule)]);
+    const said = { network: Object.fromEntries(written) as unknown, seccomp: profiles.get(seccomp) };
+    return [name, { ...runs, ...carried, ...said }];
   });
   return digestOf({ apiVersion: "nacre.dev/v1", agents: Object.fromEntries(agents) as unknown });
 }

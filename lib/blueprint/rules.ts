@@ -21,17 +21,22 @@ export interface RuleConflict {
   readonly other: string;
 }
 
-/** The policy's rules and the presets', by id. An id that comes twice must mean the same both times. */
+/**
+ * The policy's rules and the presets', by id. An id that comes twice must mean the same both times.
+ * @param normal forms of presets' rules that are known; those that are met are added
+ */
 export function mergeRules(
   policy: NetworkPolicies,
   presets: readonly PresetDocument[],
+  normal = new Map<NetworkRule, NetworkRule>(),
 ): MergedRules & { readonly conflicts: readonly RuleConflict[] } {
   const rules = new Map(Object.entries(policy).map(([id, rule]) => [id, normalRule(id, rule)]));
   const origin = new Map<string, string>();
   const conflicts: RuleConflict[] = [];
   for (const preset of presets) {
     for (const [id, written] of Object.entries(preset.network)) {
-      const rule = normalRule(id, written);
+      const rule = normal.get(written) ?? normalRule(id, written);
+      normal.set(written, rule);
       const known = rules.get(id);
       if (known === undefined) {
         rules.set(id, rule);

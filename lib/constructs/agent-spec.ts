@@ -54,15 +54,17 @@ export function specOf(props: AgentSandboxProps): AgentSpec {
 
 /** What is wrong with them: the sentences of a file's reader, so that both ways to write have one set of rules. */
 export function problemsOf(name: string, props: AgentSandboxProps): string[] {
-  const shape = findings(agentSchema, documentOf(props));
+  const spec = specOf(props);
+  const document = documentOf(props, spec);
+  const shape = findings(agentSchema, document);
   const found = [
     ...nameProblems(name),
-    ...(shape.length > 0 ? shape : checkAgent(documentOf(props), [])),
+    ...(shape.length > 0 ? shape : checkAgent(document, [])),
     ...(props.inference === undefined ? [] : routeOf(props.inference).check(["inference"])),
     ...credentialProblems(props),
     ...profileProblems(props),
     ...conflicts(props),
-    ...contradictions(props),
+    ...contradictions(props, spec),
   ];
   return found.map(messageOf);
 }
@@ -106,9 +108,9 @@ function credentialsOf(props: AgentSandboxProps): AgentSpec["credentials"] {
 }
 
 /** As a file would have it, for the checks that a file goes through. */
-function documentOf(props: AgentSandboxProps): AgentDocument {
+function documentOf(props: AgentSandboxProps, spec: AgentSpec): AgentDocument {
   const { agent } = props;
-  const { policy, isolation, walls, resources, persist, ports, restart } = specOf(props);
+  const { policy, isolation, walls, resources, persist, ports, restart } = spec;
   const { cpu, memoryBytes: memory, pids } = resources;
   return {
     ...(agent.kind === "kit" ? { kit: agent.name } : { command: [...agent.command], env: { ...agent.env } }),
@@ -160,8 +162,7 @@ function conflicts(props: AgentSandboxProps): Finding[] {
   return found;
 }
 
-function contradictions(props: AgentSandboxProps): Finding[] {
-  const { isolation, walls, policy } = specOf(props);
+function contradictions(props: AgentSandboxProps, { isolation, walls, policy }: AgentSpec): Finding[] {
   const found: Finding[] = [];
   if (props.landlock?.document !== undefined && props.policy?.filesystem_policy !== undefined) {
     const reason = "the policy has a filesystem_policy too";

@@ -1,6 +1,6 @@
 import { RootConstruct } from "constructs";
 import {
-  canonicalJson,
+  CanonicalTexts,
   misfits,
   nameSchema,
   warningsOf,
@@ -139,9 +139,10 @@ function stateOf(environment: Environment): Blueprint {
 function problemsOf(environment: Environment): string[] {
   const name = nameSchema.safeParse(environment.name);
   const unnamed = name.success ? [] : [`not a name: ${name.error.issues[0]?.message ?? ""}`];
-  const empty = environment.sandboxes.length > 0 ? [] : ["it has no sandbox (add an AgentSandbox)"];
-  const others = [...sharedNames(environment), ...sharedProviders(environment), ...ofTarget(environment)];
-  return [...unnamed, ...empty, ...others, ...misfits(environment.overlay, stateOf(environment))];
+  const state = stateOf(environment);
+  const empty = Object.keys(state.agents).length > 0 ? [] : ["it has no sandbox (add an AgentSandbox)"];
+  const others = [...sharedNames(environment), ...sharedProviders(state), ...ofTarget(environment)];
+  return [...unnamed, ...empty, ...others, ...misfits(environment.overlay, state)];
 }
 
 /** One container and one namespace an environment; a gateway only where the target has one. */
@@ -176,10 +177,11 @@ function sharedNames({ sandboxes }: Environment): string[] {
 }
 
 /** One name is one provider: status and audit say nothing but the name. */
-function sharedProviders({ sandboxes }: Environment): string[] {
-  const specs = sandboxes.flatMap((sandbox) => sandbox.spec.inference?.try ?? []);
+function sharedProviders({ agents }: Blueprint): string[] {
+  const specs = Object.values(agents).flatMap(({ inference }) => inference?.try ?? []);
   const byName = Map.groupBy(specs, (spec) => spec.name);
+  const texts = new CanonicalTexts();
   return [...byName]
-    .filter(([, same]) => new Set(same.map(canonicalJson)).size > 1)
+    .filter(([, same]) => new Set(same.map((spec) => texts.of(spec).text)).size > 1)
     .map(([name]) => `two different inference providers are called ${name} (give one of them a name)`);
 }

@@ -26,7 +26,9 @@ import { ApiObject, App, Chart, k8s } from "./kubernetes/k8s.ts";
 import { objectName, type Manifest } from "./kubernetes/manifest.ts";
 import { namespaceOf } from "./kubernetes/names.ts";
 import { addGround } from "./kubernetes/namespace.ts";
+import { outsideOf } from "./kubernetes/network.ts";
 import { obstaclesOf } from "./kubernetes/obstacles.ts";
+import { PolicyTexts } from "./kubernetes/policy-texts.ts";
 import { Profiles } from "./kubernetes/profiles.ts";
 import { withYoungerFields } from "./kubernetes/pod.ts";
 import type { Refusal } from "./kubernetes/refusal.ts";
@@ -144,6 +146,8 @@ function build(
     namespace,
     settings,
     priorities: { agents: `${namespace}-agents`, services: `${namespace}-services` },
+    outside: outsideOf(settings),
+    policies: new PolicyTexts(),
   };
   const ground = addGround(chart, parts, environment);
   const admission = addAdmission(chart, parts, ground.namespace);

@@ -1,5 +1,4 @@
 import type { Construct } from "constructs";
-import { stringify } from "yaml";
 import { canonicalJson, digestOf, type ResolvedAgent } from "../../blueprint/index.ts";
 import { unconfigured } from "./image.ts";
 import { k8s, type ApiObject } from "./k8s.ts";
@@ -38,15 +37,15 @@ const listens = [
  * @returns the objects that have to be there before the agent is
  */
 export function addEgress(scope: Construct, parts: EgressParts): readonly ApiObject[] {
-  const { agent, identity, settings } = parts;
+  const { agent, identity } = parts;
   const labels = { [SANDBOX]: identity };
   const name = nameOf("egress", identity);
   const policyName = nameOf("policy", identity);
-  const policy = { version: 1, network_policies: agent.network };
+  const policy = parts.policies.of(agent.network);
   const config = canonicalJson(configOf(parts));
   const policyMap = new k8s.KubeConfigMap(scope, "policy", {
-    metadata: metadataOf(parts, policyName, { labels, annotations: { [POLICY_HASH]: digestOf(policy) } }),
-    data: { "policy.yaml": stringify(policy, { aliasDuplicateObjects: false, lineWidth: 110 }) },
+    metadata: metadataOf(parts, policyName, { labels, annotations: { [POLICY_HASH]: policy.digest } }),
+    data: { "policy.yaml": policy.yaml },
   });
   const configMap = new k8s.KubeConfigMap(scope, "config", {
     metadata: metadataOf(parts, name, { labels }),
@@ -70,7 +69,7 @@ export function addEgress(scope: Construct, parts: EgressParts): readonly ApiObj
   after(binding, role, account);
   const traffic = new k8s.KubeNetworkPolicy(scope, "network", {
     metadata: metadataOf(parts, name, { labels }),
-    spec: policySpec(egressTraffic(identity, agent.inference !== null, settings)),
+    spec: policySpec(egressTraffic(identity, agent.inference !== null, parts)),
   });
   const service = new k8s.KubeService(scope, "service", {
     metadata: metadataOf(parts, name, { labels }),

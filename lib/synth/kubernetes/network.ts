@@ -3,6 +3,7 @@ import { publicBlocks } from "../../policy/address-class.ts";
 import { k8s } from "./k8s.ts";
 import { ROLE, selectorOf, type Role } from "./names.ts";
 import { ports } from "./ports.ts";
+import type { Parts } from "./scope.ts";
 
 type Ingress = k8s.NetworkPolicyIngressRule;
 type Egress = k8s.NetworkPolicyEgressRule;
@@ -60,7 +61,11 @@ export function agentTraffic(
 }
 
 /** An egress is reached by its own agent alone. Which names it dials is the policy's business; here are the addresses. */
-export function egressTraffic(sandbox: string, withRouter: boolean, settings: ClusterSettings): Traffic {
+export function egressTraffic(
+  sandbox: string,
+  withRouter: boolean,
+  { settings, outside }: Pick<Parts, "settings" | "outside">,
+): Traffic {
   return {
     pods: selectorOf("egress", sandbox),
     ingress: [
@@ -73,21 +78,21 @@ export function egressTraffic(sandbox: string, withRouter: boolean, settings: Cl
       ...(withRouter ? [{ to: [podsOf("router")], ports: [port(ports.router)] }] : []),
       names(settings),
       ...(settings.api === undefined ? [] : [block(settings.api)]),
-      ...outside(settings),
+      ...outside,
       ...settings.grants.map(block),
     ],
   };
 }
 
 /** The router is reached by egresses alone, of whichever sandbox of the environment. */
-export function routerTraffic(settings: ClusterSettings): Traffic {
+export function routerTraffic({ settings, outside }: Pick<Parts, "settings" | "outside">): Traffic {
   const { budgets } = settings.router;
   return {
     pods: { [ROLE]: "router" },
     ingress: [{ from: [podsOf("egress")], ports: [port(ports.router)] }],
     egress: [
       names(settings),
-      ...outside(settings),
+      ...outside,
       ...settings.grants.map(block),
       ...(budgets === undefined ? [] : [block(budgets)]),
     ],
@@ -103,7 +108,7 @@ const names = ({ dns }: ClusterSettings): Egress => ({
  * Public addresses over TCP: none that is private, special, a metadata service's or the cluster's own. No rule at all
  * where none is left: one that names nobody is for everybody.
  */
-function outside({ ranges }: ClusterSettings): Egress[] {
+export function outsideOf({ ranges }: ClusterSettings): Egress[] {
   const to = publicBlocks(ranges).map(({ cidr, except }) => ({ ipBlock: { cidr, except: [...except] } }));
   return to.length === 0 ? [] : [{ to, ports: [{ protocol: "TCP" }] }];
 }

@@ -38,7 +38,7 @@ export function addRouter(scope: Construct, parts: RouterParts): void {
   });
   const traffic = new k8s.KubeNetworkPolicy(scope, "network", {
     metadata: metadataOf(parts, NAME),
-    spec: policySpec(routerTraffic(settings)),
+    spec: policySpec(routerTraffic(parts)),
   });
   new k8s.KubeService(scope, "service", {
     metadata: metadataOf(parts, NAME),

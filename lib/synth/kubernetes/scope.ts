@@ -1,7 +1,8 @@
 import type { ClusterSettings } from "../../blueprint/index.ts";
 import type { Construct } from "constructs";
-import type { ApiObject } from "./k8s.ts";
+import type { ApiObject, k8s } from "./k8s.ts";
 import { ownLabels } from "./names.ts";
+import type { PolicyTexts } from "./policy-texts.ts";
 
 /** What every part of a chart is made with. */
 export interface Parts {
@@ -9,6 +10,9 @@ export interface Parts {
   readonly settings: ClusterSettings;
   /** Names of the two classes of pods: agents give way to what they need. */
   readonly priorities: { readonly agents: string; readonly services: string };
+  /** What leads to public addresses. */
+  readonly outside: k8s.NetworkPolicyEgressRule[];
+  readonly policies: PolicyTexts;
 }
 
 /** Metadata of an object in the environment's namespace. */
