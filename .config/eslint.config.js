@@ -10,12 +10,24 @@ const layers = {
   blueprint: ["policy"],
   constructs: ["blueprint", "policy"],
   synth: ["constructs", "blueprint", "policy"],
+  docker: [],
   router: ["policy"],
   egress: ["router", "policy"],
   host: ["egress", "router", "policy", "blueprint", "synth/host-objects.ts"],
   provider: ["host", "synth/host-objects.ts", "policy"],
   pulumi: ["synth", "constructs", "blueprint", "policy"],
-  cli: ["pulumi", "provider", "host", "egress", "router", "synth", "constructs", "blueprint", "policy"],
+  cli: [
+    "pulumi",
+    "provider",
+    "host",
+    "docker",
+    "egress",
+    "router",
+    "synth",
+    "constructs",
+    "blueprint",
+    "policy",
+  ],
 };
 const folders = Object.keys(layers);
 const pure = ["policy", "blueprint", "constructs", "synth"];
