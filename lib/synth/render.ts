@@ -1,4 +1,5 @@
 import { stringify } from "yaml";
+import type { GatewayObjects } from "./gateway.ts";
 import type { HostObjects } from "./host.ts";
 
 /**
@@ -14,6 +15,22 @@ export function renderHost(objects: HostObjects): ReadonlyMap<string, string> {
     return [`${kind.toLowerCase()}-${name}.yaml`, text] as const;
   });
   return new Map(files.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** A gateway's container, network and volumes, named as files. */
+export function renderGateway(objects: GatewayObjects): ReadonlyMap<string, string> {
+  const { container, network, volumes } = objects;
+  const files = [
+    ["Container", container],
+    ["Network", network],
+    ...volumes.map((volume) => ["Volume", volume] as const),
+  ] as const;
+  return new Map(
+    files.map(([kind, spec]) => [
+      `gateway-${kind.toLowerCase()}-${spec.name}.yaml`,
+      renderObject({ apiVersion: "docker.nacre.dev/v1", kind, spec }),
+    ]),
+  );
 }
 
 /** One object as YAML, in block style, keys in the order of the object. */

@@ -72,7 +72,7 @@ export function egressTraffic(sandbox: string, withRouter: boolean, settings: Cl
     egress: [
       ...(withRouter ? [{ to: [podsOf("router")], ports: [port(ports.router)] }] : []),
       names(settings),
-      ...(settings.api === undefined ? [] : [block(settings.api)]),
+      ...apiServer(settings),
       outside(settings),
       ...settings.grants.map(block),
     ],
@@ -104,6 +104,10 @@ const outside = ({ ranges }: ClusterSettings): Egress => ({
   to: publicBlocks(ranges).map(({ cidr, except }) => ({ ipBlock: { cidr, except: [...except] } })),
   ports: [{ protocol: "TCP" }],
 });
+
+/** Both its addresses: which of them an enforcer sees is its own affair. */
+const apiServer = ({ api }: ClusterSettings): Egress[] =>
+  api === undefined ? [] : [block(api), ...(api.behind === undefined ? [] : [block(api.behind)])];
 
 const block = (at: { readonly cidr: string; readonly port: number }): Egress => ({
   to: [{ ipBlock: { cidr: at.cidr, except: [] } }],
