@@ -5,7 +5,7 @@ export type Operation = "create" | "update" | "replace" | "delete" | "keep" | "s
 
 /** One resource of ours, and what a run did to it, or would. */
 export interface Change {
-  readonly kind: "sandbox" | "workspace" | "machine" | "other";
+  readonly kind: (typeof order)[number] | "other";
   /** What the program calls it: its construct path. */
   readonly name: string;
   /** `keep`: it leaves the stack, and stays on the machine. */
@@ -88,7 +88,7 @@ export class OutcomeReader {
   }
 
   #step(step: StepMetadata, done: boolean): void {
-    if (!step.type.startsWith("nacre:host:") || step.type === "nacre:host:Environment") return;
+    if (!isOurs(step.type)) return;
     const operation = operationOf(step, done);
     if (operation === undefined) return;
     const paths = Object.keys(step.detailedDiff ?? {});
@@ -158,10 +158,16 @@ function operationOf(step: StepMetadata, done: boolean): Operation | undefined {
   }
 }
 
-const order: readonly Change["kind"][] = ["machine", "workspace", "sandbox", "other"];
-const rank = ({ kind }: Change): number => order.indexOf(kind);
+const components: ReadonlySet<string> = new Set(["nacre:host:Environment", "nacre:gateway:Gateway"]);
+
+/** Types of resources that a run is reported by; components only hold others. */
+export const isOurs = (type: string): boolean =>
+  /^(nacre:(host|gateway)|docker:index\/\w+):/.test(type) && !components.has(type);
+
+const order = ["network", "volume", "container", "kubeconfig", "machine", "workspace", "sandbox"] as const;
+const rank = ({ kind }: Change): number => (kind === "other" ? order.length : order.indexOf(kind));
 
 function kindOf(type: string): Change["kind"] {
   const kind = type.split(":").at(-1)?.toLowerCase();
-  return kind === "sandbox" || kind === "workspace" || kind === "machine" ? kind : "other";
+  return order.find((known) => known === kind) ?? "other";
 }
