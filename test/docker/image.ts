@@ -9,6 +9,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  realpathSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -26,6 +27,8 @@ export interface ImageParts {
   readonly command?: readonly string[];
   readonly labels?: Readonly<Record<string, string>>;
   readonly environment?: readonly string[];
+  /** Folders for which each container gets a volume, unless it brings one. */
+  readonly volumes?: readonly string[];
 }
 
 export interface BuiltImage {
@@ -39,7 +42,7 @@ export interface BuiltImage {
 
 /** Busybox' programs that the tests' images use; each is a link to the one static program. */
 const applets =
-  "sh cat cp chmod date dd echo env find grep head hostname httpd id kill ln ls mkdir mount mv nc od printf ps pwd rm sed seq sleep sort stat sync tail tee test touch tr true umount uname wc wget xargs";
+  "sh awk base64 cat chmod cp cut date dd echo env find grep head hostname httpd id kill ln ls mkdir mount mv nc od printf ps pwd rm sed seq sleep sort stat sync tail tee test touch tr true umount uname wc wget xargs";
 
 /** An image of static programs over busybox, made without a registry or a daemon. */
 export async function buildImage(parts: ImageParts): Promise<BuiltImage> {
@@ -68,6 +71,7 @@ export async function buildImage(parts: ImageParts): Promise<BuiltImage> {
       Cmd: parts.command ?? null,
       Env: ["PATH=/bin:/usr/bin", ...(parts.environment ?? [])],
       Labels: parts.labels ?? {},
+      Volumes: Object.fromEntries((parts.volumes ?? []).map((path) => [path, {}])),
     },
     rootfs: { type: "layers", diff_ids: [`sha256:${hash.digest("hex")}`] },
   });
@@ -87,7 +91,7 @@ export async function buildImage(parts: ImageParts): Promise<BuiltImage> {
 function put(path: string, file: ImageParts["files"][string]): void {
   mkdirSync(dirname(path), { recursive: true });
   if ("text" in file) writeFileSync(path, file.text, { mode: 0o755 });
-  else linkOrCopy(file.from, path);
+  else linkOrCopy(realpathSync(file.from), path);
 }
 
 /** Binaries of a hundred megabytes: linked where they can be. */

@@ -9,10 +9,15 @@ export function runcHere(): string {
   const own = BigInt(`0x${/^CapBnd:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? "0"}`);
   const lacking = oftenLacking.filter(([bit]) => ((own >> BigInt(bit)) & 1n) === 0n);
   const edits = lacking.map(([, name]) => `s/"${name}",//g;s/,"${name}"//g`).join(";");
+  if (edits === "") return '#!/bin/sh\nexec /usr/sbin/runc "$@"\n';
+  // A container's own process stands in its bundle; a further one (exec, a health check) in a file of its own.
   return `#!/bin/sh
 previous=
 for argument in "$@"; do
-  if [ "$previous" = --bundle ] && [ -n '${edits}' ]; then sed -i '${edits}' "$argument/config.json"; fi
+  case $previous in
+    --bundle) sed -i '${edits}' "$argument/config.json" ;;
+    --process) sed -i '${edits}' "$argument" ;;
+  esac
   previous=$argument
 done
 exec /usr/sbin/runc "$@"
