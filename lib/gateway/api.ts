@@ -9,13 +9,13 @@ export interface ApiAnswer {
 const largest = 1 << 20;
 
 /**
- * One GET to the API server, as its administrator; only a server that the cluster's own authority signed is spoken to.
+ * One GET to the API server, as its administrator, or without a certificate as nobody; only a server that the cluster's own authority signed is spoken to.
  * Rejects with Node's own error where there is no answer.
  * @param patience milliseconds
  */
 export function askApi(
   server: string,
-  { authority, certificate, key }: ClusterAccess,
+  { authority, certificate, key }: Pick<ClusterAccess, "authority"> & Partial<ClusterAccess>,
   path: string,
   patience = 5000,
 ): Promise<ApiAnswer> {

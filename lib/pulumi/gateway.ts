@@ -27,8 +27,13 @@ export interface GatewayContainerOptions extends ComponentResourceOptions {
   readonly image?: Input<string>;
 }
 
-/** The type of every resource below: what `nacre gateway up` aims at. */
-export const GATEWAY = "nacre:gateway:Gateway";
+const GATEWAY = "nacre:gateway:Gateway";
+
+/** All of a gateway's resources, its provider among them, as the engine's `--target` takes them. */
+export const gatewayTargets = (project: string, stack: string): readonly string[] => [
+  `urn:pulumi:${stack}::${project}::${GATEWAY}::**`,
+  `urn:pulumi:${stack}::${project}::${GATEWAY}$**`,
+];
 
 /**
  * K3s in a container: its network, its volumes, and the kubeconfig that its API server's readiness is waited for with. It

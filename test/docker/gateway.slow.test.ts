@@ -3,14 +3,16 @@ import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Provider, Volume } from "@pulumi/docker";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AgentSandbox, Command, Environment, Gateway, Target } from "../../lib/constructs/index.ts";
 import { cacheDirectory } from "../../lib/host/paths.ts";
 import { EnvironmentStack } from "../../lib/pulumi/automation.ts";
 import { findEngine } from "../../lib/pulumi/engine.ts";
-import { GatewayContainer } from "../../lib/pulumi/gateway.ts";
+import { GatewayContainer, gatewayTargets } from "../../lib/pulumi/gateway.ts";
 import { changed, type Outcome } from "../../lib/pulumi/outcome.ts";
 import { synthesizeGateway, type GatewayObjects } from "../../lib/synth/gateway.ts";
+import { checkout, run, type Ran } from "../cli/missing-run.ts";
 import { engineTimeout } from "../pulumi/stack.ts";
 import { docker, DockerDaemon } from "./daemon.ts";
 import type { BuiltImage } from "./image.ts";
@@ -31,6 +33,7 @@ describe.runIf(here)(named, () => {
   let versions: readonly BuiltImage[];
   let port: number;
   const state = mkdtempSync(join(tmpdir(), "nacre-gateway-"));
+  const project = mkdtempSync(join(tmpdir(), "nacre-gateway-project-"));
   const progress: string[] = [];
   const file = join(state, "gateways/nacre-dev/kubeconfig");
 
@@ -47,7 +50,7 @@ describe.runIf(here)(named, () => {
   afterAll(async () => {
     await daemon.stop();
     for (const image of versions) image.remove();
-    rmSync(state, { recursive: true, force: true });
+    for (const folder of [state, project]) rmSync(folder, { recursive: true, force: true });
   });
 
   /** What Nacre makes of it, but for what this machine's own sandbox does not let a container have. */
@@ -64,7 +67,7 @@ describe.runIf(here)(named, () => {
     return { ...made, container: { ...made.container, runtime: "here", ulimits: [] } };
   }
 
-  const open = async (version = 0): Promise<EnvironmentStack> =>
+  const open = async (version = 0, others: () => void = () => undefined): Promise<EnvironmentStack> =>
     EnvironmentStack.open({
       engine: await findEngine({ cache: cacheDirectory() }),
       project: "team",
@@ -76,6 +79,7 @@ describe.runIf(here)(named, () => {
       program: () => {
         const options = { dockerHost: daemon.host, image: versions[version]!.digest };
         const { clusterIdentifier } = new GatewayContainer("dev", objects(), options);
+        others();
         return Promise.resolve({ clusterIdentifier });
       },
       onProgress: ({ subject, message }) => progress.push(`${subject ?? ""}: ${message}`),
@@ -216,8 +220,74 @@ describe.runIf(here)(named, () => {
     return [found!];
   };
 
+  const nacre = (...args: string[]): Ran =>
+    run([process.execPath, join(checkout, "lib/cli/main.ts"), "gateway", ...args], project, {
+      ...process.env,
+      NACRE_STATE_DIR: state,
+      NACRE_STACK: "dev",
+      DOCKER_HOST: daemon.host,
+    });
+
+  test("nacre gateway status says what Docker, the API server and the container's files say", () => {
+    const { code, out } = nacre("status", "--json");
+    expect(JSON.parse(out)).toMatchObject({
+      name: "nacre-dev",
+      state: "running",
+      imageId: versions[0]!.digest,
+      privileged: true,
+      published: [`127.0.0.1:${port}`],
+      volumes: expect.arrayContaining([{ name: "nacre-dev", path: "/var/lib/rancher/k3s" }]) as unknown,
+      api: { ready: true, version: expect.stringMatching(/^v1\./) as unknown },
+      anonymous: "refused",
+      secrets: "aescbc",
+    });
+    expect(code).toBe(0);
+    const text = nacre("status");
+    expect(text.out).toMatch(/✓ secrets +encrypted at rest \(aescbc\)/);
+    expect(text.out).not.toContain("✗");
+  });
+
+  test("nacre gateway kubeconfig says where it is, and logs what K3s wrote", () => {
+    expect(nacre("kubeconfig")).toMatchObject({ code: 0, out: `${file}\n`, err: "" });
+    expect(nacre("kubeconfig", "--raw").out).toBe(readFileSync(file, "utf8"));
+    const logs = nacre("logs", "--tail", "100000");
+    expect(logs.code).toBe(0);
+    expect(logs.out).toContain('msg="k3s is up and running"');
+    expect(nacre("logs", "--tail", "1").out.trim().split("\n")).toHaveLength(1);
+    expect(nacre("logs", "--tail", "all").code).toBe(2);
+  });
+
+  test("a container that Nacre did not make is neither read nor stopped", async () => {
+    const json = { Image: versions[0]!.digest, Cmd: ["--version"] };
+    await call(daemon.engine, { method: "POST", path: "/containers/create", query: { name: "other" }, json });
+    for (const command of ["status", "stop", "logs"]) {
+      const { code, err } = nacre(command, "--name", "other");
+      expect(code).toBe(1);
+      expect(err).toMatch(/container other: Nacre did not make it/);
+    }
+    await call(daemon.engine, { method: "DELETE", path: "/containers/other", query: { v: true } });
+    expect(nacre("status", "--name", "none")).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(
+        /gateway none: there is no such container[^]*fix: nacre gateway up/,
+      ) as unknown,
+    });
+  });
+
+  test("nacre gateway stop stops it and says that its data stays; status then says so, with exit code 1", async () => {
+    const { code, err } = nacre("stop");
+    expect(code).toBe(0);
+    expect(err).toContain(
+      "its data stays in volume nacre-dev and nacre-dev-node; nacre gateway up starts it again",
+    );
+    expect((await container()).State.Running).toBe(false);
+    expect(nacre("stop").err).toContain("was stopped already");
+    const status = nacre("status");
+    expect(status.code).toBe(1);
+    expect(status.out).toMatch(/✗ container +exited since .*exit code 0/);
+  });
+
   test("one that was stopped is shown by a preview, and started again by up, with all that it held", async () => {
-    await daemon.engine.stopContainer("nacre-dev", 30);
     const outcome = await (await open()).preview();
     expect(changed(outcome)).toMatchObject([
       {
@@ -245,6 +315,30 @@ describe.runIf(here)(named, () => {
     expect(readFileSync(file, "utf8")).toBe(before);
   });
 
+  test("aimed at the gateway, a run touches nothing else of the stack, and takes nothing else away", async () => {
+    const other = () => {
+      new Volume("other", { name: "other" }, { provider: new Provider("other", { host: daemon.host }) });
+    };
+    const volumes = async () => {
+      const { Volumes } = await call(daemon.engine, { path: "/volumes" });
+      return (Volumes as { Name: string }[]).map(({ Name }) => Name);
+    };
+    const targets = gatewayTargets("team", "dev");
+    const aimed = await (await open(0, other)).up({ targets });
+    expect(notices(aimed)).toEqual([]);
+    expect(plan(aimed)).toEqual(["replace container nacre-dev", "update kubeconfig nacre-dev"]);
+    expect(await volumes()).not.toContain("other");
+
+    expect(plan(await (await open(0, other)).up())).toEqual(["create volume other"]);
+    expect(plan(await (await open(1)).up({ targets }))).toEqual([
+      "replace container nacre-dev",
+      "update kubeconfig nacre-dev",
+    ]);
+    expect(await volumes()).toContain("other");
+    expect(JSON.stringify(await (await open(1)).deployment())).toContain("Volume::other");
+    expect(plan(await (await open(1)).up())).toEqual(["delete volume other"]);
+  });
+
   test("destroy takes all away but the data", async () => {
     expect((await (await open(1)).destroy()).result).toBe("succeeded");
     expect(await call(daemon.engine, { path: "/containers/json", query: { all: true } })).toEqual([]);
@@ -256,6 +350,13 @@ describe.runIf(here)(named, () => {
       "nacre-dev-node",
     ]);
     expect(existsSync(file)).toBe(false);
+  });
+
+  test("and another up, aimed at a stack without anything, finds the data again", async () => {
+    const outcome = await (await open(1)).up({ targets: gatewayTargets("team", "dev") });
+    expect(notices(outcome)).toEqual([]);
+    const kept = await cluster().ask("GET", "/api/v1/namespaces/plain/secrets/planted");
+    expect(kept.body).toContain(Buffer.from("sealed-81f0c2d4").toString("base64"));
   });
 });
 

@@ -101,11 +101,11 @@ export class FakeK3s {
         cert: authority.read("server.crt"),
         key: authority.read("server.key"),
         requestCert: true,
+        rejectUnauthorized: false,
       },
       (request, response) => {
-        const { subject } = (request as unknown as { socket: TLSSocket }).socket.getPeerCertificate();
-        const name = subject.CN;
-        fake.clients.push(String(name));
+        const { socket } = request as unknown as { socket: TLSSocket };
+        if (socket.authorized) fake.clients.push(String(socket.getPeerCertificate().subject.CN));
         const answer = fake.answers[request.url ?? ""];
         if (answer !== undefined) response.end(JSON.stringify(answer));
         else response.writeHead(fake.readyz.status).end(fake.readyz.body);
