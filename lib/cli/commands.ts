@@ -8,6 +8,7 @@ import { denials } from "./denials.ts";
 import { destroy, forget } from "./destroy.ts";
 import { doctor } from "./doctor.ts";
 import { exec, shell } from "./exec.ts";
+import { gateway } from "./gateway.ts";
 import { init } from "./init.ts";
 import { logs } from "./logs.ts";
 import { policy } from "./policy.ts";
@@ -43,6 +44,7 @@ export const commands = (program: Command): Command[] => [
   block(),
   unblock(),
   policy(),
+  gateway(),
   doctor(),
   start(),
   reference(),

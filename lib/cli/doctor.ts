@@ -44,6 +44,7 @@ async function look(): Promise<Finding[]> {
   const { findEngine } = await import("../pulumi/engine.ts");
   const { kernelFindings, machineFindings, networkFinding, toolFinding } =
     await import("./doctor-findings.ts");
+  const { engineFindings } = await import("./container-findings.ts");
   const state = stateDirectory();
   await mkdir(state, { recursive: true, mode: 0o700 });
   const granted = (await readOperator(operatorFile())).grants.map(({ host }) => host);
@@ -64,6 +65,7 @@ async function look(): Promise<Finding[]> {
     ...kernelFindings(await offerOf()),
     ...(await machineFindings(state)),
     engine,
+    ...(await engineFindings()),
     await toolFinding("cargo", ["--version"], "only a checkout builds the launcher: https://rustup.rs"),
     await toolFinding("git", ["--version"], "agents that clone need it: apt-get install git"),
     ...(await Promise.all([

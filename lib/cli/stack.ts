@@ -27,6 +27,10 @@ export async function stackOf(context: Context, options: BlueprintOption): Promi
 export const recordsOf = (context: Context): Promise<EnvironmentStack> =>
   open(context, () => Promise.resolve());
 
+/** The environment's stack with any program: what is not of the program stays, where a run names its targets. */
+export const stackWith = (context: Context, program: () => Promise<unknown>): Promise<EnvironmentStack> =>
+  open(context, program, false);
+
 async function open(
   context: Context,
   program: () => Promise<unknown>,

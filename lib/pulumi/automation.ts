@@ -23,6 +23,8 @@ export interface EnvironmentStackOptions extends BackendOptions, Omit<StackParts
 export interface RunOptions {
   /** Ends the run as Ctrl-C would: what is under way is finished or given up in order. */
   readonly signal?: AbortSignal;
+  /** URNs, or patterns of them (`**` for any part): nothing else is touched. @default everything */
+  readonly targets?: readonly string[];
 }
 
 export interface PreviewableOptions extends RunOptions {
@@ -34,6 +36,7 @@ interface EngineOptions {
   readonly onEvent: (event: unknown) => void;
   readonly signal?: AbortSignal | undefined;
   readonly color: "never";
+  readonly target?: string[];
 }
 
 /** One environment as a Pulumi stack, run by the engine from within this process. */
@@ -135,7 +138,7 @@ export class EnvironmentStack {
   /** @throws NacreError `engine_failed` when the engine ended without saying anything about resources. */
   async #run(
     operation: (options: EngineOptions) => Promise<unknown>,
-    { signal }: RunOptions,
+    { signal, targets }: RunOptions,
     onProgress: OnRunProgress | undefined = this.#options.onProgress,
   ): Promise<Outcome> {
     const reader = new OutcomeReader();
@@ -148,12 +151,17 @@ export class EnvironmentStack {
       if (progress) onProgress?.(progress);
     };
     try {
-      await operation({ onEvent, signal, color: "never" });
+      await operation({
+        onEvent,
+        signal,
+        color: "never",
+        ...(targets !== undefined && { target: [...targets] }),
+      });
       return ended("succeeded");
     } catch (error) {
       if (error instanceof StackNotFoundError) {
         await this.#create();
-        return this.#run(operation, { signal }, onProgress);
+        return this.#run(operation, { ...(signal && { signal }), ...(targets && { targets }) }, onProgress);
       }
       if (signal?.aborted === true) return ended("cancelled");
       const failure = engineFailure(error);

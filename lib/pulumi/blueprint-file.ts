@@ -1,10 +1,13 @@
 import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import {
+  gatewaySchema,
   parseBlueprint,
   readOverlay,
+  readText,
   type Blueprint,
   type Catalogue,
+  type GatewayDocument,
   type Overlay,
 } from "../blueprint/index.ts";
 import { NacreError } from "../error.ts";
@@ -27,6 +30,12 @@ export function loadBlueprint(file: string, catalogue: Catalogue): Blueprint {
 /** Reads what an environment sets for itself, from a file of the same repository. */
 export function loadOverlay(file: string): Overlay {
   return readOverlay(readWithin(resolve(file), repositoryOf(dirname(resolve(file))), file), file);
+}
+
+/** Reads what a gateway is made of, from a file of the same repository. */
+export function loadGateway(file: string): GatewayDocument {
+  const text = readWithin(resolve(file), repositoryOf(dirname(resolve(file))), file);
+  return readText(gatewaySchema, text, file);
 }
 
 function repositoryOf(folder: string): string {

@@ -162,7 +162,7 @@ function operationOf(step: StepMetadata, done: boolean): Operation | undefined {
 }
 
 /** What exists outside of the record: no component, no stack, no provider. */
-const isReal = (type: string): boolean =>
+export const isReal = (type: string): boolean =>
   /^(nacre|kubernetes|docker):/.test(type) && !/^nacre:\w+:(Environment|Chart|Gateway)$/.test(type);
 
 const order: readonly Change["kind"][] = ["machine", "workspace", "sandbox", "object"];

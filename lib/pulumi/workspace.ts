@@ -18,6 +18,8 @@ export interface StackParts {
   readonly settings: EngineSettings;
   /** @default the provider of this package */
   readonly plugin?: string | undefined;
+  /** Folders of other providers, by name. @default none: the engine's own places */
+  readonly plugins?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -26,7 +28,7 @@ export interface StackParts {
  */
 export async function openStack(parts: StackParts): Promise<Stack> {
   const { settings, program, environment } = parts;
-  await writeProject(settings, parts.project, parts.plugin ?? pluginFolder);
+  await writeProject(settings, parts.project, { nacre: parts.plugin ?? pluginFolder, ...parts.plugins });
   const workspace = await LocalWorkspace.create({
     workDir: settings.workFolder,
     pulumiHome: settings.home,
@@ -43,12 +45,16 @@ export async function openStack(parts: StackParts): Promise<Stack> {
 }
 
 /** Written whole, and only when it differs: another command may be reading it. */
-async function writeProject(settings: EngineSettings, name: string, plugin: string): Promise<void> {
+async function writeProject(
+  settings: EngineSettings,
+  name: string,
+  plugins: Readonly<Record<string, string>>,
+): Promise<void> {
   const content = stringify({
     name,
     runtime: "nodejs",
     backend: { url: settings.backend },
-    plugins: { providers: [{ name: "nacre", path: plugin }] },
+    plugins: { providers: Object.entries(plugins).map(([plugin, path]) => ({ name: plugin, path })) },
   });
   const path = join(settings.workFolder, "Pulumi.yaml");
   if ((await readFile(path, "utf8").catch(() => "")) === content) return;

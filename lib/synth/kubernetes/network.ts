@@ -77,7 +77,7 @@ export function egressTraffic(
     egress: [
       ...(withRouter ? [{ to: [podsOf("router")], ports: [port(ports.router)] }] : []),
       names(settings),
-      ...(settings.api === undefined ? [] : [block(settings.api)]),
+      ...apiServer(settings),
       ...outside,
       ...settings.grants.map(block),
     ],
@@ -112,6 +112,10 @@ export function outsideOf({ ranges }: ClusterSettings): Egress[] {
   const to = publicBlocks(ranges).map(({ cidr, except }) => ({ ipBlock: { cidr, except: [...except] } }));
   return to.length === 0 ? [] : [{ to, ports: [{ protocol: "TCP" }] }];
 }
+
+/** Both its addresses: which of them an enforcer sees is its own affair. */
+const apiServer = ({ api }: ClusterSettings): Egress[] =>
+  api === undefined ? [] : [block(api), ...(api.behind === undefined ? [] : [block(api.behind)])];
 
 const block = (at: { readonly cidr: string; readonly port: number }): Egress => ({
   to: [{ ipBlock: { cidr: at.cidr, except: [] } }],

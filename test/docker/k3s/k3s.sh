@@ -10,9 +10,9 @@ complain() { echo "$*" >&2; exit 1; }
 # --- what may be said (docs.k3s.io/cli/server), by how it is said
 values=' data-dir write-kubeconfig write-kubeconfig-mode https-listen-port bind-address advertise-address cluster-cidr
  service-cidr cluster-dns cluster-domain service-node-port-range flannel-backend egress-selector-mode token token-file
- node-name node-ip node-external-ip snapshotter secrets-encryption-provider default-local-storage-path config log v '
+ node-name node-ip node-external-ip resolv-conf snapshotter secrets-encryption-provider default-local-storage-path config log v '
 switches=' secrets-encryption protect-kernel-defaults disable-network-policy disable-kube-proxy disable-scheduler
- disable-cloud-controller disable-helm-controller disable-apiserver-lb cluster-init embedded-registry selinux rootless debug '
+ disable-cloud-controller disable-helm-controller tls-san-security disable-apiserver-lb cluster-init embedded-registry selinux rootless debug '
 lists=' disable tls-san kube-apiserver-arg kube-controller-manager-arg kube-scheduler-arg kube-proxy-arg kubelet-arg
  etcd-arg node-label node-taint '
 

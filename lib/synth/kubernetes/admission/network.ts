@@ -11,12 +11,13 @@ const SOME = "some";
  * NetworkPolicies add up, so one more would open what the others close: there are those that Nacre writes, by name, and
  * each rule in them is one that Nacre writes.
  */
-export function networkRules({ settings }: Parts): Rules {
+export function networkRules(parts: Parts): Rules {
+  const { settings } = parts;
   const agent = agentTraffic(SOME, [1], settings);
   const traffic = {
     agent,
-    egress: egressTraffic(SOME, true, settings),
-    router: routerTraffic(settings),
+    egress: egressTraffic(SOME, true, parts),
+    router: routerTraffic(parts),
     none: { pods: {}, ingress: [], egress: [] } satisfies Traffic,
   };
   const each = (of: (traffic: Traffic) => unknown): string =>
