@@ -1,10 +1,8 @@
 import type { GatewayDocument } from "../blueprint/index.ts";
-import { environmentOf, Gateway, Target } from "../constructs/index.ts";
-import { loadBlueprint, loadOverlay } from "../pulumi/blueprint-file.ts";
-import { loadCatalogue } from "../pulumi/catalogue.ts";
 import { synthesizeGateway, type GatewayObjects } from "../synth/gateway.ts";
-import { blueprintFile, type Context } from "./context.ts";
-import type { BlueprintOption } from "./environment.ts";
+import { isInGateway } from "../pulumi/stack-environment.ts";
+import type { Context } from "./context.ts";
+import { readEnvironment, type BlueprintOption } from "./environment.ts";
 
 /** The gateway of the environment that a blueprint file describes. Reads files; starts nothing. */
 export function readGateway(
@@ -12,13 +10,8 @@ export function readGateway(
   options: BlueprintOption,
   document: GatewayDocument,
 ): GatewayObjects {
-  const blueprint = loadBlueprint(blueprintFile(context, options.blueprint), loadCatalogue());
-  const environment = environmentOf(blueprint, {
-    environment: context.stack,
-    project: context.project,
-    target: Target.gateway(),
-    ...(options.overlay !== undefined && { overlay: loadOverlay(options.overlay) }),
-  });
-  new Gateway(environment, "gateway", document);
+  const { environment } = readEnvironment(context, { ...options, target: "gateway" });
+  if (!isInGateway(environment)) throw new RangeError("the target is a gateway");
+  environment.gateway?.override(document);
   return synthesizeGateway(environment, { project: context.project });
 }

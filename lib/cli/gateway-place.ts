@@ -1,5 +1,3 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import type { Command } from "commander";
 import type { GatewayDocument } from "../blueprint/index.ts";
 import type { Container } from "../docker/container.ts";
@@ -17,10 +15,7 @@ export interface GatewayOption extends StackOption {
 export const withGateway = (command: Command): Command =>
   command
     .option("-s, --stack <name>", "the environment")
-    .option(
-      "--gateway <file>",
-      "the gateway's settings (default: gateway.yaml of the project, if there is one)",
-    )
+    .option("--gateway <file>", "the gateway's settings, in place of the stack file's nacre:gateway")
     .option("--name <container>", "the container, where the settings do not name it");
 
 /** The settings that are written; nothing, where there is no file and none is named. */
@@ -28,10 +23,10 @@ export async function gatewayDocument(
   context: Context,
   { gateway, name }: GatewayOption,
 ): Promise<GatewayDocument> {
-  const usual = join(context.directory, "gateway.yaml");
-  const file = gateway ?? (existsSync(usual) ? usual : undefined);
   const { loadGateway } = await import("../pulumi/blueprint-file.ts");
-  return { ...(file === undefined ? {} : loadGateway(file)), ...(name !== undefined && { name }) };
+  const { readStackFile } = await import("./environment.ts");
+  const settings = gateway === undefined ? readStackFile(context.stackFile)?.gateway : loadGateway(gateway);
+  return { ...settings, ...(name !== undefined && { name }) };
 }
 
 /** One gateway of this machine: its engine and its container. */

@@ -3,16 +3,17 @@ import {
   ComponentResource,
   getProject,
   getStack,
-  log,
-  runtime,
-  RunError,
   type ComponentResourceOptions,
+  type Input,
 } from "@pulumi/pulumi";
-import type { Environment, KubernetesTarget } from "../constructs/index.ts";
-import { synthesizeKubernetes, type KubernetesObjects, type Refusal } from "../synth/kubernetes.ts";
+import type { ClusterTarget, Environment, GatewayTarget, KubernetesTarget } from "../constructs/index.ts";
+import { synthesizeGateway } from "../synth/gateway.ts";
+import { synthesizeKubernetes, type KubernetesObjects } from "../synth/kubernetes.ts";
 import { ambientKubeconfig, readApiServer, type ClusterAccess } from "../cluster/api-server.ts";
 import { loadCatalogue } from "./catalogue.ts";
 import { ChartComponent } from "./chart.ts";
+import { GatewayContainer, type GatewayContainerOptions } from "./gateway.ts";
+import { hinder, tell } from "./hinder.ts";
 import { Outputs } from "./outputs.ts";
 import { mustBeStack } from "./must-be-stack.ts";
 import { readable } from "./readable.ts";
@@ -22,6 +23,13 @@ export interface ClusterOptions extends Partial<ClusterAccess> {
   readonly outputs?: Outputs;
 }
 
+/** The way to a cluster. */
+interface Access {
+  readonly kubeconfig?: Input<string> | undefined;
+  readonly context?: string | undefined;
+  readonly clusterIdentifier?: Input<string> | undefined;
+}
+
 /** An environment in a cluster: the provider that leads there, and the chart. */
 export class ClusterEnvironment extends ComponentResource {
   readonly chart: ChartComponent;
@@ -29,11 +37,7 @@ export class ClusterEnvironment extends ComponentResource {
   constructor(
     name: string,
     objects: KubernetesObjects,
-    access: {
-      readonly kubeconfig?: string | undefined;
-      readonly context?: string | undefined;
-      readonly clusterIdentifier?: string | undefined;
-    },
+    access: Access,
     outputs = new Outputs(),
     options: ComponentResourceOptions = {},
   ) {
@@ -65,22 +69,31 @@ export class ClusterEnvironment extends ComponentResource {
   }
 }
 
+/** The environment's objects, and what is wrong with the tree, before anything is registered. */
+async function readied(
+  environment: Environment<KubernetesTarget>,
+  outputs: Outputs,
+): Promise<KubernetesObjects> {
+  const objects = readable(() => {
+    mustBeStack(environment, getStack());
+    return synthesizeKubernetes(environment, { catalogue: loadCatalogue(), project: getProject() });
+  });
+  await outputs.refuseSecrets();
+  tell(objects);
+  return objects;
+}
+
 /**
  * Makes an environment real in a cluster, in any Pulumi program. A preview needs no cluster; `up` asks for it first, and
  * changes nothing where it does not answer, or where something that was asked for would not stand.
  * @throws RunError that names what is in the way
  */
 export async function deployCluster(
-  environment: Environment<KubernetesTarget>,
+  environment: Environment<ClusterTarget>,
   { outputs = new Outputs(), context, kubeconfig = ambientKubeconfig() }: ClusterOptions = {},
   options?: ComponentResourceOptions,
 ): Promise<ClusterEnvironment> {
-  const objects = readable(() => {
-    mustBeStack(environment, getStack());
-    return synthesizeKubernetes(environment, { catalogue: loadCatalogue(), project: getProject() });
-  });
-  await outputs.refuseSecrets();
-  for (const warning of [...objects.warnings, ...objects.hatches.map(hatchLine)]) void log.warn(warning);
+  const objects = await readied(environment, outputs);
   const reading =
     kubeconfig === undefined
       ? {
@@ -96,21 +109,32 @@ export async function deployCluster(
       ? []
       : [{ subject: `environment ${environment.name}`, reason: reading.reason, fix: reading.fix }]),
   ]);
-  const access = {
-    kubeconfig,
-    context,
-    ...(reading.reachable && { clusterIdentifier: reading.clusterIdentifier }),
-  };
+  const access = { kubeconfig, context, clusterIdentifier: reading.clusterIdentifier };
   return new ClusterEnvironment(environment.name, objects, access, outputs, options);
 }
 
-/** What stands in the way is a warning of a preview, and the end of an `up`, before it has changed anything. */
-export function hinder(obstacles: readonly Refusal[]): void {
-  const lines = obstacles.map(({ subject, reason, fix }) => `${subject}: ${reason}\n  fix: ${fix}`);
-  if (lines.length === 0) return;
-  if (!runtime.isDryRun()) throw new RunError(`nothing was changed:\n${lines.join("\n")}`);
-  for (const line of lines) void log.warn(`up would be refused: ${line}`);
+export interface GatewayOptions extends GatewayContainerOptions {
+  /** What the tree's tokens stand for. */
+  readonly outputs?: Outputs;
 }
 
-export const hatchLine = ({ by, object, reason }: KubernetesObjects["hatches"][number]): string =>
-  `escape hatch of ${by} on ${object}: ${reason}`;
+/**
+ * Makes an environment real in a K3s of its own: the container, then its API server's readiness, then the chart, all in
+ * one `up`. A preview needs neither Docker nor the cluster.
+ * @throws RunError that names what is in the way
+ */
+export async function deployGateway(
+  environment: Environment<GatewayTarget>,
+  { outputs = new Outputs(), ...container }: GatewayOptions = {},
+  options?: ComponentResourceOptions,
+): Promise<ClusterEnvironment> {
+  const objects = await readied(environment, outputs);
+  const made = readable(() => synthesizeGateway(environment, { project: getProject() }));
+  tell(made);
+  hinder([...objects.obstacles, ...made.obstacles]);
+  const { kubeconfig, clusterIdentifier, ready } = new GatewayContainer(environment.name, made, container);
+  return new ClusterEnvironment(environment.name, objects, { kubeconfig, clusterIdentifier }, outputs, {
+    ...options,
+    dependsOn: ready,
+  });
+}

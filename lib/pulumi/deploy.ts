@@ -3,7 +3,7 @@ import type { Environment } from "../constructs/index.ts";
 import { deployHost } from "./host.ts";
 import type { Outputs } from "./outputs.ts";
 import type { StackConfig } from "./stack-config.ts";
-import { isInKubernetes, kubeconfigOf } from "./stack-environment.ts";
+import { isInCluster, isInGateway, isInKubernetes, kubeconfigOf } from "./stack-environment.ts";
 
 /**
  * Makes an environment real on its target. What a target needs is loaded there: a host has no use for the packages of
@@ -16,8 +16,12 @@ export async function deploy(
   options?: ComponentResourceOptions,
 ): Promise<ComponentResource> {
   if (!isInKubernetes(environment)) return deployHost(environment, options);
-  const { deployCluster } = await import("./cluster.ts");
+  const { deployCluster, deployGateway } = await import("./cluster.ts");
   const { outputs, context } = config;
+  if (isInGateway(environment)) {
+    return deployGateway(environment, outputs === undefined ? {} : { outputs }, options);
+  }
+  if (!isInCluster(environment)) throw new RangeError("there is no other target");
   const kubeconfig = kubeconfigOf(config, folder);
   return deployCluster(
     environment,

@@ -1,8 +1,6 @@
 import { createRequire } from "node:module";
 import {
   ComponentResource,
-  log,
-  runtime,
   type ComponentResourceOptions,
   type Input,
   type Output,
@@ -52,7 +50,6 @@ export class GatewayContainer extends ComponentResource {
   constructor(name: string, objects: GatewayObjects, options: GatewayContainerOptions = {}) {
     const { dockerHost, image, ...resource } = options;
     super(GATEWAY, name, {}, resource);
-    readable(() => mustBeWhole(name, objects));
     const docker = readable(dockerPackage);
     const host = dockerHost ?? process.env["DOCKER_HOST"] ?? "unix:///var/run/docker.sock";
     const provider = new docker.Provider(`${name}-docker`, { host }, { parent: this });
@@ -160,24 +157,6 @@ const resourcesOf = ({
 
 const labelsOf = (labels: Readonly<Record<string, string>>): { label: string; value: string }[] =>
   Object.entries(labels).map(([label, value]) => ({ label, value }));
-
-/** A preview tells what lacks; an update refuses. */
-function mustBeWhole(name: string, { obstacles, warnings }: GatewayObjects): void {
-  for (const warning of warnings) void log.warn(warning);
-  const [first, ...others] = obstacles;
-  if (first === undefined) return;
-  const told = obstacles.map(({ subject, reason, fix }) => `${subject}: ${reason} (${fix})`);
-  if (runtime.isDryRun()) {
-    for (const line of told) void log.warn(`up will refuse: ${line}`);
-    return;
-  }
-  throw new NacreError({
-    code: "gateway_incomplete",
-    subject: first.subject || `gateway ${name}`,
-    message: [first.reason, ...told.slice(1)].join("\n"),
-    hint: others.length === 0 ? first.fix : `${first.fix}; and the others likewise`,
-  });
-}
 
 /** CommonJS that defines its exports late, so Node sees no names in it. Only who has a gateway needs it. */
 function dockerPackage(): typeof dockerSdk {

@@ -5,7 +5,9 @@ import {
   environmentOf,
   Gateway,
   Target,
+  type ClusterTarget,
   type Environment,
+  type GatewayTarget,
   type KubernetesTarget,
 } from "../constructs/index.ts";
 import { loadBlueprint, loadOverlay } from "./blueprint-file.ts";
@@ -42,6 +44,12 @@ export function environmentOfStack(config: StackConfig, place: StackPlace): Envi
 function targetOf({ target = "host", cluster }: StackConfig): Target {
   return target === "host" ? Target.host() : Target[target](cluster);
 }
+
+export const isInCluster = (environment: Environment): environment is Environment<ClusterTarget> =>
+  environment.target.kind === "cluster";
+
+export const isInGateway = (environment: Environment): environment is Environment<GatewayTarget> =>
+  environment.target.kind === "gateway";
 
 export const isInKubernetes = (environment: Environment): environment is Environment<KubernetesTarget> =>
   environment.target.kind !== "host";

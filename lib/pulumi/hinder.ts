@@ -1,0 +1,25 @@
+import { log, runtime, RunError } from "@pulumi/pulumi";
+import type { Hatch } from "../constructs/index.ts";
+import type { Refusal } from "../synth/kubernetes.ts";
+
+/**
+ * What stands in the way is a warning of a preview, and the end of an `up`, before it has changed anything.
+ * @throws RunError with all of them
+ */
+export function hinder(obstacles: readonly Refusal[]): void {
+  const lines = obstacles.map(({ subject, reason, fix }) => `${subject}: ${reason}\n  fix: ${fix}`);
+  if (lines.length === 0) return;
+  if (!runtime.isDryRun()) throw new RunError(`nothing was changed:\n${lines.join("\n")}`);
+  for (const line of lines) void log.warn(`up would be refused: ${line}`);
+}
+
+/** What a person should know of an environment, at each run. */
+export function tell(of: {
+  readonly warnings: readonly string[];
+  readonly hatches?: readonly Hatch[];
+}): void {
+  for (const warning of [...of.warnings, ...(of.hatches ?? []).map(hatchLine)]) void log.warn(warning);
+}
+
+export const hatchLine = ({ by, object, reason }: Hatch): string =>
+  `escape hatch of ${by} on ${object}: ${reason}`;
