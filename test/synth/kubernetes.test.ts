@@ -327,6 +327,13 @@ describe("escape hatches", () => {
   });
 });
 
+test("the admission policies are the same for one sandbox and for many", () => {
+  const policies = (app: Environment<ClusterTarget>): readonly Manifest[] =>
+    manifests(app).filter(({ kind }) => kind.startsWith("ValidatingAdmission"));
+  expect(policies(sandboxes(["coder"]))).toHaveLength(16);
+  expect(policies(sandboxes(["coder"]))).toEqual(policies(sandboxes()));
+});
+
 test("gVisor and Kata are the RuntimeClasses that the settings name, on the agent's pod alone", () => {
   const classes = (name: string): unknown[] =>
     manifests(clusters[name]!()).flatMap((object) =>

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { ABSENT, field, Must, one, present, type SecurityField, type Where } from "./security-fields.ts";
+import { ABSENT, field, Must, one, present, type SecurityField, type Where } from "./security-field.ts";
 
 const digest = "0".repeat(64);
 const sidecar = { name: "more", image: `registry.example/evil@sha256:${digest}` };
@@ -226,15 +226,21 @@ const mountFields = ({ containers: [container] }: Spec): SecurityField[] =>
     ...(readOnly ? [field(["containers", 0, "volumeMounts", index, "readOnly"], true)] : []),
   ]);
 
+const localhost = new Must("a profile of the blueprint's that nodes hold", (value) =>
+  isLike(value, { type: "Localhost", localhostProfile: /^nacre\/[0-9a-f]{12}\.json$/ }),
+);
+
 /** What pod and container both say of seccomp, AppArmor, SELinux and Windows. */
 function profileFields({ role, settings }: Where): SecurityField[] {
   const local = role === "agent" && settings.seccomp === "localhost";
-  const weaker = ["Unconfined", ...(local ? ["RuntimeDefault"] : [])];
+  const weaker = ["Unconfined", ...(local ? ["RuntimeDefault"] : [])].map((type) => ({ type }));
   return [
-    field("securityContext.seccompProfile.type", local ? "Localhost" : "RuntimeDefault", { weaker }),
     local
-      ? field("securityContext.seccompProfile.localhostProfile", present, { weaker: ["open.json"] })
-      : field("securityContext.seccompProfile.localhostProfile", ABSENT),
+      ? field("securityContext.seccompProfile", localhost, {
+          weaker: [...weaker, { type: "Localhost", localhostProfile: "open.json" }],
+        })
+      : field("securityContext.seccompProfile", { type: "RuntimeDefault" }, { weaker }),
+    field("securityContext.seccompProfile.type", local ? "Localhost" : "RuntimeDefault"),
     field("securityContext.appArmorProfile", ABSENT, { weaker: [{ type: "Unconfined" }] }),
     field("securityContext.seLinuxOptions", ABSENT, { weaker: [{ type: "spc_t" }, { level: "s0" }] }),
     field("securityContext.windowsOptions", ABSENT, { weaker: [{ hostProcess: true }] }),
@@ -256,6 +262,7 @@ function containerFields(where: Where): SecurityField[] {
           field("args", [], { more: ["--more"] }),
         ]),
     field("env", agent ? present : [], {
+      narrower: ["removed"],
       more: [fromSecret, ...(agent ? [] : [{ name: "MORE", value: "text" }])],
     }),
     field("envFrom", [], { more: [{ secretRef: { name: "another" } }] }),
@@ -279,21 +286,24 @@ function containerFields(where: Where): SecurityField[] {
         { name: agent ? "walls" : "config", mountPath: "/more", readOnly: false },
       ],
     }),
-    field("ports", present, { more: [{ containerPort: 9, hostPort: 9 }] }),
+    field("ports", present, { more: [{ containerPort: 9, hostPort: 9 }], narrower: ["removed"] }),
     field("resources.limits", present, { weaker: [{}] }),
     ...["cpu", "memory", "ephemeral-storage"].map((what) => field(["resources", "limits", what], present)),
     field(["resources", "limits", "example.com/gpu"], ABSENT, { weaker: ["1"] }),
     field("lifecycle", agent ? ABSENT : { preStop: { exec: { command: [`/nacre/${role}`, "drain"] } } }, {
       weaker: [{ postStart: { exec: { command: ["sh"] } } }],
     }),
-    ...["readinessProbe", "livenessProbe", "startupProbe"].flatMap((probe) => [
-      field([probe, "exec"], ABSENT, { weaker: [{ command: ["sh"] }] }),
-      field([probe, "httpGet", "host"], ABSENT, { weaker: ["169.254.169.254"] }),
-    ]),
+    ...["readinessProbe", "livenessProbe", "startupProbe"].map((probe) =>
+      field(probe, agent || probe === "startupProbe" ? ABSENT : present, {
+        narrower: ["removed"],
+        weaker: [{ exec: { command: ["sh"] } }, { httpGet: { host: "169.254.169.254", port: 15_020 } }],
+      }),
+    ),
     field("stdin", false),
     field("stdinOnce", false),
     field("tty", false),
     field("terminationMessagePolicy", "File", { weaker: ["FallbackToLogsOnError"] }),
+    field("securityContext", present, { weaker: [{}, { privileged: true }] }),
     field("securityContext.privileged", false),
     field("securityContext.allowPrivilegeEscalation", false),
     field("securityContext.readOnlyRootFilesystem", true),

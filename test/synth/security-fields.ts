@@ -1,58 +1,17 @@
-import type { ClusterSettings } from "../../lib/blueprint/index.ts";
 import type { Environment, KubernetesTarget } from "../../lib/constructs/index.ts";
 import type { Manifest } from "../../lib/synth/kubernetes.ts";
+import {
+  ABSENT,
+  field,
+  filled,
+  Must,
+  one,
+  present,
+  valueAt,
+  type SecurityField,
+  type Where,
+} from "./security-field.ts";
 import { podFields, type Spec } from "./security-fields-of-pods.ts";
-
-/** That nothing may stand there. */
-export const ABSENT = Symbol("absent");
-
-/** What must stand where no one value does, in words. */
-export class Must {
-  readonly words: string;
-  readonly holds: (value: unknown) => boolean;
-
-  constructor(words: string, holds: (value: unknown) => boolean) {
-    this.words = words;
-    this.holds = holds;
-  }
-}
-
-/** One field that a wall stands on. */
-export interface SecurityField {
-  readonly path: readonly (string | number)[];
-  readonly must: unknown;
-  /** Values that would weaken it. Of a boolean it is the other one, of a number 0, and no text. */
-  readonly weaker?: readonly unknown[];
-  /** Members that would weaken a list. */
-  readonly more?: readonly unknown[];
-}
-
-/** What the values depend on. */
-export interface Where {
-  readonly settings: ClusterSettings;
-  readonly namespace: string;
-  /** `agent`, `egress` or `router`. */
-  readonly role: string;
-  readonly sandbox: string;
-  /** What its objects are called. */
-  readonly name: string;
-  readonly user: number;
-  readonly group: number;
-  readonly isolation: "kernel" | "gvisor" | "kata";
-}
-
-export const present = new Must("something", (value) => value !== undefined);
-export const filled = new Must(
-  "a list that is not empty",
-  (value) => Array.isArray(value) && value.length > 0,
-);
-export const one = new Must("one member", (value) => Array.isArray(value) && value.length === 1);
-
-export const field = (
-  path: string | readonly (string | number)[],
-  must: unknown,
-  more: Pick<SecurityField, "weaker" | "more"> = {},
-): SecurityField => ({ path: typeof path === "string" ? path.split(".") : path, must, ...more });
 
 const within = (prefix: readonly (string | number)[], fields: readonly SecurityField[]): SecurityField[] =>
   fields.map((one) => ({ ...one, path: [...prefix, ...one.path] }));
@@ -71,7 +30,7 @@ const byKind: Readonly<Record<string, (where: Where, manifest: Manifest) => read
     ...(where.role === "router"
       ? []
       : [
-          field("spec.replicas", 1, { weaker: [5] }),
+          field("spec.replicas", 1, { weaker: [5], narrower: ["0"] }),
           field("spec.strategy.type", "Recreate", { weaker: ["RollingUpdate"] }),
         ]),
     ...within(
@@ -120,6 +79,7 @@ const byKind: Readonly<Record<string, (where: Where, manifest: Manifest) => read
         { kind: "ServiceAccount", name: "default", namespace },
       ],
       weaker: [[everyone]],
+      narrower: ["removed"],
     }),
   ],
   ServiceAccount: () => [
@@ -147,14 +107,13 @@ const byKind: Readonly<Record<string, (where: Where, manifest: Manifest) => read
     ...(/^(landlock|seccomp)-/.test(name) ? [field("immutable", true)] : []),
     field("data", present, { weaker: [{ other: "text" }] }),
   ],
-  PersistentVolumeClaim: ({ settings }) => [
+  PersistentVolumeClaim: () => [
     field("spec.accessModes", ["ReadWriteOnce"], { more: ["ReadWriteMany"], weaker: [["ReadWriteMany"]] }),
     field("spec.volumeMode", "Filesystem", { weaker: ["Block"] }),
     field("spec.dataSource", ABSENT, {
       weaker: [{ kind: "PersistentVolumeClaim", name: "workspace-another" }],
     }),
     field("spec.volumeName", ABSENT, { weaker: ["somebody-elses"] }),
-    ...(settings.storage.class === undefined ? [] : [field("spec.storageClassName", settings.storage.class)]),
   ],
   ResourceQuota: () => [
     field(["spec", "hard", "services.nodeports"], "0", { weaker: ["9"] }),
@@ -206,7 +165,10 @@ function trafficFields(direction: "ingress" | "egress", manifest: Manifest): Sec
     (value as readonly Rule[]).every((rule) => rule[peers] !== undefined && rule.ports !== undefined),
   );
   return [
-    field(["spec", direction], words, { more: [{}, ...anywhere.map((peer) => ({ [peers]: [peer] }))] }),
+    field(["spec", direction], words, {
+      narrower: ["removed"],
+      more: [{}, ...anywhere.map((peer) => ({ [peers]: [peer] }))],
+    }),
     ...rules.flatMap((rule, index) =>
       within(
         ["spec", direction, index],
@@ -267,14 +229,4 @@ function whereOf(
     group: own && group !== undefined ? Number(group) : usual,
     isolation: agent?.props.isolation?.level ?? "kernel",
   };
-}
-
-/** What stands at a path, or `ABSENT`. */
-export function valueAt(object: unknown, path: readonly (string | number)[]): unknown {
-  let value = object;
-  for (const step of path) {
-    if (typeof value !== "object" || value === null || !(step in value)) return ABSENT;
-    value = (value as Record<string | number, unknown>)[step];
-  }
-  return value;
 }

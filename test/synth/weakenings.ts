@@ -1,5 +1,5 @@
 import type { Manifest } from "../../lib/synth/kubernetes.ts";
-import { ABSENT, valueAt, type SecurityField } from "./security-fields.ts";
+import { ABSENT, valueAt, type SecurityField } from "./security-field.ts";
 
 /** One object with one security field changed. */
 export interface Weakening {

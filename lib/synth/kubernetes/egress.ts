@@ -16,7 +16,7 @@ export const CONFIG_HASH = "nacre.dev/config-hash";
 
 const CONFIG = "/etc/nacre/egress";
 const POLICY = "/etc/nacre/policy";
-const TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount";
+export const TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 export interface EgressParts extends Parts {
   readonly name: string;

@@ -1,22 +1,26 @@
 import type { Rule } from "./rules.ts";
 import { at, Expression, is, isAbsent, literal } from "./cel.ts";
-import { TOKEN_SOURCES } from "../egress.ts";
+import { TOKEN, TOKEN_SOURCES } from "../egress.ts";
 import { WALLS } from "../mounts.ts";
 import type { Parts } from "../scope.ts";
-import { HOSTS_KEY } from "../secrets.ts";
+import { secretMounts, SECRETS } from "../secrets.ts";
 
 /** Places of a container that its program is told about. */
 const OWN = "/etc/nacre/";
 
 /** An agent has its claim, what goes with the pod, and its walls; the egress and the router what they are told, and keys. */
-export function volumeRules({ settings: { api, router } }: Parts): Rule[] {
+export function volumeRules({ settings }: Parts): Rule[] {
+  const { api, router } = settings;
+  const mapped = Object.fromEntries(
+    secretMounts(Object.keys(settings.secrets), settings).volumes.map(({ name, secret }) => [name, secret]),
+  );
   const config = (name: string): string =>
-    `${is("v", "configMap.name", new Expression(name))} && ${is("v", "configMap.optional", false, false)}`;
+    `${is("v", "configMap.name", new Expression(name))} && ${is("v", "configMap.optional", false)}`;
   const scratch = at("v", "emptyDir.sizeLimit") + ".hasValue()";
   const source = (kind: string): string =>
     `v.projected.sources.exists_one(s, ${at("s", "configMap.name")}.orValue("").startsWith("${kind}-") &&
     ${is("s", "configMap.items", [{ key: `${kind}.json`, path: `${kind}.json` }])} && ${is("s", "configMap.optional", false, false)})`;
-  const key = `has(v.secret) && ${is("v", "secret.optional", false, false)} && ${is("v", "secret.defaultMode", 0o440)}`;
+  const key = `has(v.secret) && ${is("v", "secret.optional", false)} && ${is("v", "secret.defaultMode", 0o440)}`;
   const { budgets } = router;
   return [
     [
@@ -28,7 +32,7 @@ export function volumeRules({ settings: { api, router } }: Parts): Rule[] {
   v.name.startsWith("scratch-") && ${scratch})`,
     ],
     [
-      "a volume of the egress or the router is its configuration, its own token, a Secret that says where it may go, or bounded memory",
+      "a volume of the egress or the router is its configuration, its own token, a Secret as the settings map it, or bounded memory",
       `variables.agent || variables.volumes.all(v,
   v.name == "config" ? ${config("variables.name")} :
   v.name == "policy" ? variables.role == "egress" && ${config('"policy-" + variables.sandbox')} :
@@ -43,8 +47,7 @@ export function volumeRules({ settings: { api, router } }: Parts): Rule[] {
       : `variables.role == "router" && ${key} && v.secret.secretName == ${literal(budgets.secret)} &&
     ${is("v", "secret.items", [{ key: "url", path: "url" }])}`
   } :
-  v.name.startsWith("secret-") ? ${key} && size(${at("v", "secret.items")}.orValue([])) == 2 &&
-    v.secret.items[0].path == "value" && v.secret.items[1] == ${literal({ key: HOSTS_KEY, path: "for" })} :
+  v.name.startsWith("secret-") ? has(v.secret) && ${literal(mapped)}[?v.name] == v.?secret :
   v.name == "scratch" && ${is("v", "emptyDir.medium", "Memory")} && ${scratch})`,
     ],
   ];
@@ -76,6 +79,13 @@ export const mountRules: readonly Rule[] = [
     `what is writable is of the pod or the workspace, and not in ${OWN}`,
     `variables.mounts.all(m, m.?readOnly.orValue(false) || !m.mountPath.startsWith("${OWN}") &&
   (m.name == "workspace" || m.name.startsWith("scratch")))`,
+  ],
+  [
+    "a key lies in the folder of its name, and a token where the API's clients look for it",
+    `variables.mounts.all(m,
+  m.name.startsWith("secret-") ? m.mountPath == "${SECRETS}/" + m.name.substring(7) :
+  m.name == "budgets" ? m.mountPath == "${OWN}budgets" :
+  m.name != "token" || m.mountPath == ${literal(TOKEN)})`,
   ],
   [
     "a mount reaches no other mount of the node, and its path is written out",

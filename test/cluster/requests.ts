@@ -1,0 +1,133 @@
+import type { Manifest } from "../../lib/synth/kubernetes.ts";
+import { podOf } from "../synth/weakenings.ts";
+import type { Answer, Api } from "./api.ts";
+
+/** A request that weakens an environment otherwise than by changing an object of it. */
+export interface Request {
+  readonly name: string;
+  readonly send: (api: Api) => Promise<Answer>;
+}
+
+/** New objects, and what is done to what runs. `manifests`: those of an environment with a sandbox `agent`, which are there. */
+export function requestsOn(namespace: string, manifests: readonly Manifest[]): readonly Request[] {
+  const named = (kind: string, name: string): Manifest => {
+    const found = manifests.find((one) => one.kind === kind && one.metadata.name === name);
+    if (found === undefined) throw new RangeError(`no ${kind}/${name}`);
+    return found;
+  };
+  const deployment = named("Deployment", "agent-agent");
+  const pod = podOf(deployment);
+  const template = (deployment["spec"] as { template: { metadata: object; spec: object } }).template;
+  const labels = { "nacre.dev/role": "agent", "nacre.dev/sandbox": "agent" };
+  const selector = { matchLabels: labels };
+  const make = (name: string, apiVersion: string, kind: string, rest: object, called = "more"): Request => ({
+    name: `a new ${name}`,
+    send: (api) =>
+      api.create({ apiVersion, kind, metadata: { name: called, namespace }, ...rest }, { dryRun: true }),
+  });
+  const call = (name: string, method: string, path: string, body?: unknown): Request => ({
+    name,
+    send: (api) => api.send(method, `/api/v1/namespaces/${namespace}/${path}`, body),
+  });
+  const role = { apiGroups: [""], resources: ["secrets"], verbs: ["get"] };
+  const account = { kind: "ServiceAccount", name: "egress-agent", namespace };
+  const rbac = "rbac.authorization.k8s.io";
+  const once = { ...template, spec: { ...template.spec, restartPolicy: "Never" } };
+  const stranger = { ...pod, metadata: { name: "more", namespace } };
+  return [
+    {
+      name: "a pod of nobody's",
+      send: (api) =>
+        api.create(
+          { ...pod, metadata: { ...pod.metadata, ownerReferences: undefined } as Manifest["metadata"] },
+          { dryRun: true },
+        ),
+    },
+    { name: "a pod without labels", send: (api) => api.create(stranger, { dryRun: true }) },
+    {
+      name: "an agent's pod as an egress'",
+      send: (api) =>
+        api.create(
+          { ...pod, metadata: { ...pod.metadata, labels: { ...labels, "nacre.dev/role": "egress" } } },
+          { dryRun: true },
+        ),
+    },
+    make("ReplicaSet", "apps/v1", "ReplicaSet", { spec: { selector, template } }, "agent-agent-5f"),
+    make("StatefulSet", "apps/v1", "StatefulSet", { spec: { selector, template, serviceName: "more" } }),
+    make("DaemonSet", "apps/v1", "DaemonSet", { spec: { selector, template } }),
+    make("ReplicationController", "v1", "ReplicationController", { spec: { selector: labels, template } }),
+    make("Job", "batch/v1", "Job", { spec: { template: once } }),
+    make("CronJob", "batch/v1", "CronJob", {
+      spec: { schedule: "* * * * *", jobTemplate: { spec: { template: once } } },
+    }),
+    make("Deployment beside the sandboxes'", "apps/v1", "Deployment", { spec: { selector, template } }),
+    make("NetworkPolicy that opens an agent", "networking.k8s.io/v1", "NetworkPolicy", {
+      spec: { podSelector: selector, policyTypes: ["Egress"], egress: [{}] },
+    }),
+    make("NetworkPolicy called after no sandbox", "networking.k8s.io/v1", "NetworkPolicy", {
+      spec: { podSelector: selector, policyTypes: ["Ingress", "Egress"], egress: [], ingress: [] },
+    }),
+    make("NetworkPolicy of another role's rules", "networking.k8s.io/v1", "NetworkPolicy", {
+      ...named("NetworkPolicy", "egress-agent"),
+      metadata: { name: "agent-other", namespace },
+    }),
+    make(
+      "Service that is outside",
+      "v1",
+      "Service",
+      { spec: { type: "ExternalName", externalName: "evil.example" } },
+      "egress-agent",
+    ),
+    make("Service without a selector", "v1", "Service", {
+      spec: { type: "ClusterIP", ports: [{ port: 1 }] },
+    }),
+    make("Role over Secrets", `${rbac}/v1`, "Role", { rules: [role] }),
+    make("RoleBinding of an egress to a ClusterRole", `${rbac}/v1`, "RoleBinding", {
+      roleRef: { apiGroup: rbac, kind: "ClusterRole", name: "edit" },
+      subjects: [account],
+    }),
+    make("RoleBinding of all accounts", `${rbac}/v1`, "RoleBinding", {
+      roleRef: { apiGroup: rbac, kind: "Role", name: "egress-agent" },
+      subjects: [{ kind: "Group", apiGroup: rbac, name: `system:serviceaccounts:${namespace}` }],
+    }),
+    make("ServiceAccount whose token is mounted", "v1", "ServiceAccount", {}),
+    make("Secret with an account's token", "v1", "Secret", {
+      type: "kubernetes.io/service-account-token",
+      metadata: {
+        name: "more",
+        namespace,
+        annotations: { "kubernetes.io/service-account.name": "egress-agent" },
+      },
+    }),
+    make("wall that can change", "v1", "ConfigMap", { data: {} }, "landlock-000000000000"),
+    call("a token of a day", "POST", "serviceaccounts/egress-agent/token", {
+      apiVersion: "authentication.k8s.io/v1",
+      kind: "TokenRequest",
+      spec: {
+        expirationSeconds: 86_400,
+        boundObjectRef: { kind: "Pod", apiVersion: "v1", name: "egress-agent-5f-x" },
+      },
+    }),
+    call("a token of no pod", "POST", "serviceaccounts/egress-agent/token", {
+      apiVersion: "authentication.k8s.io/v1",
+      kind: "TokenRequest",
+      spec: { expirationSeconds: 600 },
+    }),
+    call("exec in an agent's pod", "POST", "pods/agent-agent-5f-x/exec?command=sh&stdout=true"),
+    call("exec in an egress' pod", "POST", "pods/egress-agent-5f-x/exec?command=/nacre/launcher&stdout=true"),
+    call("attach to an agent's pod", "POST", "pods/agent-agent-5f-x/attach?stdout=true"),
+    call("a forwarded port of an egress", "POST", "pods/egress-agent-5f-x/portforward"),
+    call("the API's proxy to an egress' pod", "POST", "pods/egress-agent-5f-x/proxy/"),
+    call("the API's proxy to an egress' Service", "POST", "services/egress-agent:15001/proxy/"),
+    {
+      name: "two of one sandbox, by its scale",
+      send: (api) =>
+        api.send("PUT", `/apis/apps/v1/namespaces/${namespace}/deployments/agent-agent/scale?dryRun=All`, {
+          apiVersion: "autoscaling/v1",
+          kind: "Scale",
+          metadata: { name: "agent-agent", namespace },
+          spec: { replicas: 2 },
+        }),
+    },
+  ];
+}

@@ -1,0 +1,129 @@
+import { CoreV1Api } from "@kubernetes/client-node";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Environment, KubernetesTarget } from "../../lib/constructs/index.ts";
+import { synthesizeKubernetes, type KubernetesObjects, type Manifest } from "../../lib/synth/kubernetes.ts";
+import { catalogue } from "../blueprint/fixtures.ts";
+import { clusters } from "../synth/clusters.ts";
+import { Api } from "./api.ts";
+import { buildTimeout, ControlPlane, kubernetesVersion } from "./control-plane.ts";
+import { eventually } from "./eventually.ts";
+import { requestsOn } from "./requests.ts";
+import { judgeAll, makeAll, refusedBy, type Layer, type Verdict } from "./weakening.ts";
+import { reportOf } from "./weakening-report.ts";
+
+/** That a real API server takes every object of the goldens, and no weakening of one. */
+let plane: ControlPlane;
+let api: Api;
+const verdicts: Verdict[] = [];
+const requests: { name: string; by: Layer }[] = [];
+
+beforeAll(async () => {
+  plane = await ControlPlane.start();
+  const { url, caFile, certificates } = plane;
+  api = new Api({ url, caFile, ...certificates.admin });
+  for (const name of ["gvisor", "kata-qemu", "kata"]) {
+    await api.create({
+      apiVersion: "node.k8s.io/v1",
+      kind: "RuntimeClass",
+      metadata: { name },
+      handler: name,
+    });
+  }
+}, buildTimeout);
+afterAll(async () => {
+  api.close();
+  await plane.stop();
+});
+
+/** Each in a namespace of its own. */
+const synthesised = (
+  name: string,
+): { environment: Environment<KubernetesTarget>; objects: KubernetesObjects } => {
+  const environment = clusters[name]!();
+  return { environment, objects: synthesizeKubernetes(environment, { catalogue, project: name }) };
+};
+
+describe.each(Object.keys(clusters))("%s", (name) => {
+  const { environment, objects } = synthesised(name);
+
+  test("every object is taken, in its order, and the controllers make its pods under Pod Security restricted", async () => {
+    expect(await makeAll(api, objects)).toEqual([]);
+    const wanted = objects.objects
+      .filter(({ manifest }) => manifest.kind === "Deployment")
+      .map(({ manifest }) => manifest.metadata.name);
+    const core = plane.client(CoreV1Api);
+    const pods = await eventually("a pod of each Deployment", async () => {
+      const { items } = await core.listNamespacedPod({ namespace: objects.namespace });
+      const names = items.map(({ metadata }) => metadata?.name ?? "");
+      return wanted.every((one) => names.some((pod) => pod.startsWith(`${one}-`))) ? names : undefined;
+    });
+    expect(pods.length).toBeGreaterThanOrEqual(wanted.length);
+  });
+
+  test("each way to weaken a security field is judged", async () => {
+    const found = await judgeAll(api, environment, objects);
+    expect(found.length).toBeGreaterThan(1000);
+    verdicts.push(...found);
+  }, 600_000);
+});
+
+test("no other request weakens an environment", async () => {
+  const { objects, namespace } = synthesised("cluster-minimal").objects;
+  for (const request of requestsOn(
+    namespace,
+    objects.map(({ manifest }) => manifest),
+  )) {
+    const answer = await request.send(api);
+    requests.push({ name: request.name, by: refusedBy(answer) });
+  }
+  expect(requests.filter(({ by }) => by === "nobody")).toEqual([]);
+});
+
+test("a container cannot be put into a pod that runs, nor another label onto it", async () => {
+  const { objects, namespace } = synthesised("cluster-minimal").objects;
+  expect(objects.length).toBeGreaterThan(0);
+  const core = plane.client(CoreV1Api);
+  const { items } = await core.listNamespacedPod({ namespace });
+  const pod = items.find(({ metadata }) => metadata?.name?.startsWith("agent-agent-"));
+  const path = `/api/v1/namespaces/${namespace}/pods/${pod?.metadata?.name ?? ""}`;
+  const { body } = await api.send("GET", path);
+  const { spec, metadata } = body as unknown as { spec: object; metadata: Manifest["metadata"] };
+  const ephemeralContainers = [{ name: "debug", image: `registry.example/x@sha256:${"0".repeat(64)}` }];
+  const put = await api.send("PUT", `${path}/ephemeralcontainers?dryRun=All`, {
+    ...body,
+    spec: { ...spec, ephemeralContainers },
+  });
+  expect(["Pod Security", "policy pods"]).toContain(refusedBy(put));
+  const labels = { ...metadata.labels, "nacre.dev/role": "egress" };
+  const relabelled = await api.send("PUT", `${path}?dryRun=All`, {
+    ...body,
+    metadata: { ...metadata, labels },
+  });
+  expect(refusedBy(relabelled)).toBe("policy pods");
+  const noted = { ...metadata, annotations: { "example.com/seen": "yes" } };
+  expect((await api.send("PUT", `${path}?dryRun=All`, { ...body, metadata: noted })).status).toBe(200);
+});
+
+test("where a Secret may go changes with a new Secret alone; its value as it likes", async () => {
+  const { namespace } = synthesised("cluster-minimal").objects;
+  const secret = (data: Record<string, string>): Manifest => ({
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { name: "key", namespace },
+    stringData: data,
+  });
+  const made = await api.create(secret({ value: "one", "nacre-for": "api.example" }));
+  expect(made.status).toBe(201);
+  expect(
+    (await api.replace(secret({ value: "two", "nacre-for": "api.example" }), { dryRun: true })).status,
+  ).toBe(200);
+  const elsewhere = await api.replace(secret({ value: "one", "nacre-for": "evil.example" }), {
+    dryRun: true,
+  });
+  expect(refusedBy(elsewhere)).toBe("policy data");
+});
+
+test("who refuses what is as written, and what nobody refuses has its reason", async () => {
+  const report = reportOf(`v${kubernetesVersion}`, verdicts, requests);
+  await expect(report).toMatchFileSnapshot("../../snapshots/goldens/weakening.md");
+});
