@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import * as kubernetes from "@pulumi/kubernetes";
 import {
   ComponentResource,
+  ResourceHook,
   type ComponentResourceOptions,
   type CustomResource,
   type CustomResourceOptions,
@@ -22,6 +24,14 @@ function classOf({ apiVersion, kind }: Manifest): ResourceClass {
   return typed;
 }
 
+/**
+ * An API server goes on judging by the policy that it had for up to a second (measured) after another is stored: what
+ * comes next would be refused by the old one, or let through.
+ */
+const SETTLING = 2000;
+
+const isAdmission = ({ kind }: Manifest): boolean => kind.startsWith("ValidatingAdmissionPolicy");
+
 /** One object a resource, named by its construct path, so that a preview and a policy pack see each for itself. */
 export class ChartComponent extends ComponentResource {
   /** By path. */
@@ -35,6 +45,7 @@ export class ChartComponent extends ComponentResource {
   ) {
     // No inputs: the engine would store the whole chart a second time.
     super("nacre:kubernetes:Chart", name, {}, options);
+    const settle = new ResourceHook(`${name}-admission`, () => sleep(SETTLING));
     const made = new Map<string, CustomResource>();
     for (const { path, manifest, after, holdsData } of objects.objects) {
       const dependsOn = after.flatMap((other) => made.get(other) ?? []);
@@ -47,6 +58,7 @@ export class ChartComponent extends ComponentResource {
           dependsOn,
           // A namespace that goes takes what is in it along; one that is kept does not.
           ...(within && !objects.keep && { deletedWith: namespace }),
+          ...(isAdmission(manifest) && { hooks: { afterCreate: [settle], afterUpdate: [settle] } }),
           ...(holdsData && objects.keep && { retainOnDelete: true }),
         }),
       );
