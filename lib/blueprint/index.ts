@@ -34,7 +34,13 @@ export { examinePolicy, type ExaminedPolicy } from "./policy-file.ts";
 export { formatPolicy, meaningOf } from "./policy-format.ts";
 export { positionOf, problemsError, renderPath, type Finding, type Path, type Problem } from "./problem.ts";
 export { bytesOf, secondsOf } from "./quantities.ts";
-export { blueprintReference, overlayReference, policyReference, presetReference } from "./reference.ts";
+export {
+  blueprintReference,
+  gatewayReference,
+  overlayReference,
+  policyReference,
+  presetReference,
+} from "./reference.ts";
 export { blueprintDigest, environmentDigest, filesOf, resolve, WORKSPACE } from "./resolve.ts";
 export type { Files, ResolvedAgent, ResolvedBlueprint, ResolvedRuns } from "./resolve.ts";
 export { agentSchema, blueprintSchema, type AgentDocument, type BlueprintDocument } from "./schema.ts";

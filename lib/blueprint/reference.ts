@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Endpoint, RequestMatcher } from "../policy/language.ts";
 import { globTexts } from "../policy/query-match.ts";
 import type { Catalogue, PresetDocument } from "./blueprint.ts";
+import { gatewaySchema } from "./gateway.ts";
 import { overlaySchema } from "./overlay.ts";
 import { policyDocumentSchema } from "./policy-document.ts";
 import { placeNames } from "./preset.ts";
@@ -28,6 +29,12 @@ export function policyReference(): string {
 export function overlayReference(): string {
   const text = "An overlay holds what differs between environments that run one blueprint.";
   return page("Overlay", text, "overlay", overlaySchema);
+}
+
+/** The reference of what a gateway is made of. */
+export function gatewayReference(): string {
+  const text = "A gateway is K3s in a container of this machine: the cluster of the target `gateway`.";
+  return page("Gateway", text, "gateway.yaml", gatewaySchema);
 }
 
 /** The reference of the presets that ship, with each host's reason. */

@@ -1,7 +1,7 @@
 import { Argument, Command } from "commander";
 import { print } from "./output.ts";
 
-const subjects = ["blueprint", "policy", "overlay", "presets"] as const;
+const subjects = ["blueprint", "policy", "overlay", "gateway", "presets"] as const;
 
 /** `nacre reference SUBJECT`: the fields, as Markdown, from where they are defined. */
 export function reference(): Command {
@@ -16,6 +16,7 @@ export function reference(): Command {
         blueprint: pages.blueprintReference,
         policy: pages.policyReference,
         overlay: pages.overlayReference,
+        gateway: pages.gatewayReference,
         presets: () => pages.presetReference(loadCatalogue()),
       };
       print(made[subject]());

@@ -1,11 +1,13 @@
 import { expect, test } from "vitest";
 import {
   blueprintReference,
+  gatewayReference,
   overlayReference,
   policyReference,
   presetReference,
 } from "../../lib/blueprint/reference.ts";
 import { blueprintSchema } from "../../lib/blueprint/schema.ts";
+import { gatewaySchema } from "../../lib/blueprint/gateway.ts";
 import { bare, notesOf, shapeOf } from "../../lib/blueprint/shape.ts";
 import { policyDocumentSchema } from "../../lib/blueprint/policy-document.ts";
 import { z } from "zod";
@@ -15,6 +17,7 @@ test.for([
   ["blueprint", blueprintReference()],
   ["policy", policyReference()],
   ["overlay", overlayReference()],
+  ["gateway", gatewayReference()],
   ["presets", presetReference(catalogue)],
 ])("the reference of %s reads as it was reviewed", async ([name, text]) => {
   await expect(text).toMatchFileSnapshot(`reference/${name!}.md`);
@@ -35,5 +38,6 @@ test("every field is described", () => {
   };
   visit(blueprintSchema, "blueprint");
   visit(policyDocumentSchema, "policy");
+  visit(gatewaySchema, "gateway");
   expect(undescribed).toEqual([]);
 });
