@@ -88,7 +88,9 @@ test("an empty task is refused before the agent is asked", () => {
 
 test("help names what can be written", () => {
   const { nacre } = place();
-  expect(nacre(["reference", "--help"]).out).toMatch(/"blueprint", "policy", "overlay",\s+"presets"/);
+  expect(nacre(["reference", "--help"]).out).toMatch(
+    /"blueprint", "policy", "overlay",\s+"gateway", "presets"/,
+  );
   expect(nacre(["secret", "--help"]).out).toContain("$ nacre secret set nvidia --env NVIDIA_API_KEY");
 });
 
