@@ -164,8 +164,8 @@ export class EnvironmentStack {
         return this.#run(operation, { ...(signal && { signal }), ...(targets && { targets }) }, onProgress);
       }
       if (signal?.aborted === true) return ended("cancelled");
-      const failure = engineFailure(error);
-      if (!reader.heard) throw failure;
+      const failure = engineFailure(error, this.#settings.home);
+      if (!reader.heard || failure.code === "plugin_missing") throw failure;
       reader.blame(failure.subject, failure.message);
       return ended("failed");
     }

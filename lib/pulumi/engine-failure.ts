@@ -1,8 +1,11 @@
 import { NacreError } from "../error.ts";
 import { lockHoldersOf } from "./lock.ts";
 
-/** What the engine said when it could not do its work at all, as one error of ours. */
-export function engineFailure(error: unknown): NacreError {
+/**
+ * What the engine said when it could not do its work at all, as one error of ours.
+ * @param home where the engine keeps its plugins, where that is not the user's own place
+ */
+export function engineFailure(error: unknown, home?: string): NacreError {
   if (error instanceof NacreError) return error;
   const text = error instanceof Error ? error.message : String(error);
   const holders = lockHoldersOf(text);
@@ -24,6 +27,19 @@ export function engineFailure(error: unknown): NacreError {
       subject: "Pulumi state",
       message: "the stack was made with another passphrase",
       hint: "set (or unset) PULUMI_CONFIG_PASSPHRASE as it was then",
+    };
+    return new NacreError(parts, { cause: error });
+  }
+  const [, plugin, version] =
+    /no resource plugin 'pulumi-resource-([\w-]+)' found .*?(?:at version v([\w.+-]+))?(?: or |,|$)/m.exec(
+      text,
+    ) ?? [];
+  if (plugin !== undefined) {
+    const parts = {
+      code: "plugin_missing",
+      subject: `Pulumi plugin ${plugin}`,
+      message: `it is not installed${version === undefined ? "" : ` (version ${version})`}`,
+      hint: `${home === undefined ? "" : `PULUMI_HOME=${home} `}pulumi plugin install resource ${plugin}${version === undefined ? "" : ` ${version}`}`,
     };
     return new NacreError(parts, { cause: error });
   }

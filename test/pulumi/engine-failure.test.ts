@@ -27,6 +27,17 @@ test("a lock, a wrong passphrase and a killed engine each have their error and i
   ).toBe("it was killed (SIGKILL)");
 });
 
+test("a plugin that is not installed is said with the command that installs it where it is looked for", () => {
+  const text =
+    "error: no resource plugin 'pulumi-resource-docker' found in the workspace at version v5.2.0 or on your $PATH";
+  expect(engineFailure(new Error(text), "/cache/pulumi")).toMatchObject({
+    code: "plugin_missing",
+    subject: "Pulumi plugin docker",
+    hint: "PULUMI_HOME=/cache/pulumi pulumi plugin install resource docker 5.2.0",
+  });
+  expect(engineFailure(new Error(text)).hint).toBe("pulumi plugin install resource docker 5.2.0");
+});
+
 test("a project whose name would leave its folder is refused, and nothing is made", async () => {
   const folder = mkdtempSync(join(tmpdir(), "nacre-settings-"));
   const refusal = engineSettings({ stateDirectory: folder, cache: folder }, "../escape");
