@@ -18,13 +18,15 @@ const fixSchema = z.object({
 });
 
 /**
- * One line of the audit file. Names and paths come from an agent: whoever shows them to a person escapes them.
+ * One line of an audit file. Names and paths come from an agent: whoever shows them to a person escapes them.
  * No bytes of a connection and no secret is ever in it; and of queries only one that a rule refused, for a person to allow
  * it: not where a parameter has the name of a credential.
  */
 export const auditRecordSchema = z.object({
   /** ISO 8601, UTC. */
   time: z.string(),
+  /** Records before it since this egress started, over all parts: a number that is missing was rotated away, or lost. */
+  seq: z.int().optional(),
   /** `policy`: another policy came into force. `lost`: records that could not be written. */
   kind: z.enum(["dns", "connect", "request", "close", "inference", "publish", "policy", "lost"]),
   /** `failed`: allowed, but nothing answered. `audit`: went through, and would be refused where the rule enforced. */
@@ -59,13 +61,13 @@ export const auditRecordSchema = z.object({
   /** The policy in force: SHA-256 and revision. */
   policy: z.string(),
   revision: z.int(),
-  /** SHA-256 of the line before, without its line feed; 64 zeros in the very first. */
+  /** SHA-256 of the line before in the same part, without its line feed; 64 zeros in the very first. */
   prev: z.string(),
 });
 export type AuditRecord = z.infer<typeof auditRecordSchema>;
 
-/** What the decider says of an event; the audit adds the time, the policy and the chain. */
-export type AuditEvent = Omit<AuditRecord, "time" | "policy" | "revision" | "prev" | "count">;
+/** What the decider says of an event; the audit adds the time, the number, the policy and the chain. */
+export type AuditEvent = Omit<AuditRecord, "time" | "seq" | "policy" | "revision" | "prev" | "count">;
 
 /** Eight hexadecimal digits that a person can type. */
 export function denialId(

@@ -1,4 +1,5 @@
 import fs from "node:fs";
+import { auditFile, auditParts } from "./audit-parts.ts";
 import { type AuditRecord, auditRecordSchema } from "./audit-record.ts";
 import { limits } from "./limits.ts";
 
@@ -37,12 +38,35 @@ export function readDenials(file: string, since = 0): Denial[] {
 
 /** All records, the oldest first. A line that a kill cut short is passed over; so is one that is no record. */
 export function* readAudit(file: string): Generator<AuditRecord> {
+  const parts = auditParts
+    .map((part) => recordsOf(auditFile(file, part)))
+    .map((records) => ({ records, next: records.next() }));
+  for (;;) {
+    let first: { readonly part: (typeof parts)[number]; readonly record: AuditRecord } | undefined;
+    for (const part of parts) {
+      if (part.next.done === true) continue;
+      const record = part.next.value;
+      if (first === undefined || isBefore(record, first.record)) first = { part, record };
+    }
+    if (first === undefined) return;
+    yield first.record;
+    first.part.next = first.part.records.next();
+  }
+}
+
+/** Within one millisecond, the number tells. */
+const isBefore = (one: AuditRecord, other: AuditRecord): boolean =>
+  one.time < other.time || (one.time === other.time && (one.seq ?? 0) < (other.seq ?? 0));
+
+/** The records of one part, as they were written. */
+function* recordsOf(file: string): Generator<AuditRecord, undefined> {
   for (let index = limits.auditFiles; index >= 0; index--) {
     for (const line of linesOf(index === 0 ? file : `${file}.${index}`)) {
       const record = auditRecordSchema.safeParse(parsed(line));
       if (record.success) yield record.data;
     }
   }
+  return undefined;
 }
 
 function linesOf(file: string): string[] {

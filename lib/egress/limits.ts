@@ -52,8 +52,8 @@ const bounds = {
   names: 16_384,
   /** Milliseconds that a name's address is kept for it after its last use. */
   nameMs: 3600 * 1000,
-  /** Bytes of one audit file, and how many old ones are kept. */
-  auditBytes: 10 * 1024 * 1024,
+  /** Bytes of one audit file of each part, and how many old ones are kept: 40 MiB of a sandbox in all. */
+  auditBytes: { policy: 1024 * 1024, passed: 6 * 1024 * 1024, refused: 3 * 1024 * 1024 },
   auditFiles: 3,
   /** Milliseconds in which one and the same decision is counted, not repeated. */
   repeatMs: 5_000,

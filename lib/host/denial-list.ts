@@ -1,4 +1,5 @@
 import { lstatSync } from "node:fs";
+import { auditFile, auditParts } from "../egress/audit-parts.ts";
 import { readDenials, type Denial as Recorded } from "../egress/denials.ts";
 import { NacreError } from "../error.ts";
 import type { Denial } from "./api.ts";
@@ -7,7 +8,7 @@ import { guarded, guardFix } from "./guarded.ts";
 import type { Operator } from "./operator.ts";
 import { parseHostPattern } from "../policy/host-pattern.ts";
 
-/** An egress rotates at 10 MiB; a file that is much longer was not written by one of ours. */
+/** An egress rotates at a few MiB (one of an earlier version at 10); a file that is much longer was not written by one of ours. */
 const longest = 64 * 1024 * 1024;
 
 /** Whose denials they are, for the commands that mend them; and what the operator granted. */
@@ -120,12 +121,15 @@ const shown = ({ host = "", port, method, path }: Recorded): string =>
   escapeControls([method, `${host}${port === undefined ? "" : `:${port}`}${path ?? ""}`].join(" ").trim());
 
 function recorded(audit: string, since: number): Recorded[] {
-  const found = lstatSync(audit, { throwIfNoEntry: false });
-  if (found === undefined) return [];
-  if (found.isFile() && found.size <= longest) return readDenials(audit, since);
+  const files = auditParts.map((part) => auditFile(audit, part));
+  const foreign = files.find((file) => {
+    const found = lstatSync(file, { throwIfNoEntry: false });
+    return found !== undefined && !(found.isFile() && found.size <= longest);
+  });
+  if (foreign === undefined) return readDenials(audit, since);
   throw new NacreError({
     code: "audit_foreign",
-    subject: audit,
+    subject: foreign,
     message: "is not what an egress writes",
     hint: "nacre block SANDBOX --all, and look at it",
   });

@@ -20,7 +20,7 @@ export async function keepRecords(state: string, id: string, paths: SandboxPaths
   const folder = join(all, new Date().toISOString().replaceAll(":", ""));
   await mkdir(folder, { recursive: true, mode: 0o700 });
   for (const [from, isRecord] of [
-    [paths.egress, /^audit\.jsonl(\.\d+)?$/],
+    [paths.egress, /^audit(-[a-z]+)?\.jsonl(\.\d+)?$/],
     [paths.directory, /^egress\.log(\.\d+)?$/],
     [join(paths.directory, "logs"), /^agent\.log(\.\d+)?$/],
   ] as const)

@@ -4,6 +4,7 @@ import os from "node:os";
 import path from "node:path";
 import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
 import { Audit } from "../../lib/egress/audit.ts";
+import { auditFile, auditParts } from "../../lib/egress/audit-parts.ts";
 import type { AuditEvent } from "../../lib/egress/audit-record.ts";
 import { readAudit, readDenials } from "../../lib/egress/denials.ts";
 import { limits } from "../../lib/egress/limits.ts";
@@ -12,6 +13,7 @@ const folder = fs.mkdtempSync(path.join(os.tmpdir(), "nacre-audit-"));
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
 let files = 0;
 const fresh = (): string => path.join(folder, `${files++}.jsonl`);
+const refused = (file: string): string => auditFile(file, "refused");
 const complaints: string[] = [];
 const open = (file: string): Audit =>
   new Audit(
@@ -29,12 +31,13 @@ const deny = (host: string, reason = "no rule names it"): AuditEvent => ({
   fix: { text: "allow it", allow: { host, port: 443 } },
 });
 
-/** Slow and obvious: each line names the hash of the one before, over all files. */
-function isChained(...all: string[]): boolean {
-  let prev = "0".repeat(64);
-  for (const line of all.flatMap((file) => fs.readFileSync(file, "utf8").trimEnd().split("\n"))) {
+/** Slow and obvious: each line names the hash of the one before, over all files that rotation left of one. */
+function isChained(file: string): boolean {
+  const all = [3, 2, 1].map((index) => `${file}.${index}`).filter((each) => fs.existsSync(each));
+  let prev = all.length === 3 ? undefined : "0".repeat(64);
+  for (const line of [...all, file].flatMap((each) => fs.readFileSync(each, "utf8").trimEnd().split("\n"))) {
     const record = (JSON.parse(line || "null") ?? {}) as { prev?: string };
-    if (record.prev !== prev) return false;
+    if (record.prev !== (prev ?? record.prev)) return false;
     prev = createHash("sha256").update(line).digest("hex");
   }
   return true;
@@ -60,7 +63,7 @@ describe("the audit", () => {
       ["other.example", 1],
       ["evil.example", 1000],
     ]);
-    expect(isChained(file)).toBe(true);
+    expect(isChained(refused(file))).toBe(true);
   });
 
   test("writes the counts at its end", () => {
@@ -75,17 +78,18 @@ describe("the audit", () => {
 
   test("goes on with the chain after a kill, also in the middle of a line", () => {
     const file = fresh();
+    const written = refused(file);
     open(file).write(deny("one.example"));
     open(file).write(deny("two.example"));
-    expect(isChained(file)).toBe(true);
-    fs.appendFileSync(file, '{"time":"cut sho');
+    expect(isChained(written)).toBe(true);
+    fs.appendFileSync(written, '{"time":"cut sho');
     open(file).write(deny("three.example"));
     expect([...readAudit(file)].map(({ host }) => host)).toEqual([
       "one.example",
       "two.example",
       "three.example",
     ]);
-    const lines = fs.readFileSync(file, "utf8").trimEnd().split("\n");
+    const lines = fs.readFileSync(written, "utf8").trimEnd().split("\n");
     expect(JSON.parse(lines[3] ?? "")).toMatchObject({
       prev: createHash("sha256")
         .update(lines[2] ?? "")
@@ -95,17 +99,18 @@ describe("the audit", () => {
 
   test("an edited, cut or reordered line breaks the chain", () => {
     const file = fresh();
+    const written = refused(file);
     const audit = open(file);
     for (const host of ["a", "b", "c", "d"]) audit.write(deny(`${host}.example`));
-    const lines = fs.readFileSync(file, "utf8").trimEnd().split("\n");
+    const lines = fs.readFileSync(written, "utf8").trimEnd().split("\n");
     const [a = "", b = "", c = "", d = ""] = lines;
     for (const changed of [
       [a, b.replace("b.example", "x.example"), c, d],
       [a, c, d],
       [a, c, b, d],
     ]) {
-      fs.writeFileSync(file, `${changed.join("\n")}\n`);
-      expect(isChained(file)).toBe(false);
+      fs.writeFileSync(written, `${changed.join("\n")}\n`);
+      expect(isChained(written)).toBe(false);
     }
   });
 
@@ -118,11 +123,76 @@ describe("the audit", () => {
     const kept = fs.readdirSync(folder).filter((name) => name.startsWith(path.basename(file)));
     expect(kept.sort()).toEqual(["", ".1", ".2", ".3"].map((end) => path.basename(file) + end));
     for (const name of kept)
-      expect(fs.statSync(path.join(folder, name)).size).toBeLessThan(limits.auditBytes + 100_000);
+      expect(fs.statSync(path.join(folder, name)).size).toBeLessThan(limits.auditBytes.passed + 100_000);
+    expect(isChained(file)).toBe(true);
     const all = [...readAudit(file)];
     expect(all.at(-1)?.host).toBe("699.example");
     const order = all.map(({ host }) => Number(host?.split(".")[0]));
     expect(order).toEqual([...order].sort((one, other) => one - other));
+  });
+
+  test("a flood of different refusals pushes out no policy change and nothing that was let through", () => {
+    const file = fresh();
+    const audit = open(file);
+    const passed: AuditEvent = {
+      kind: "request",
+      verdict: "allow",
+      host: "api.example",
+      port: 443,
+      path: "/",
+    };
+    audit.write({ kind: "policy", verdict: "changed" });
+    audit.write(passed);
+    audit.write(deny("first.example"));
+    const reason = "x".repeat(16 * 1024);
+    const flood = (4 * limits.auditBytes.refused) / reason.length + 200;
+    for (let index = 0; index < flood; index++) audit.write(deny(`${index}.example`, reason));
+    audit.write({ kind: "close", verdict: "closed", host: "api.example", port: 443 });
+    audit.write({ kind: "policy", verdict: "changed" });
+    audit.close();
+    const all = [...readAudit(file)];
+    expect(all.filter(({ verdict }) => verdict !== "deny").map(({ kind }) => kind)).toEqual([
+      "policy",
+      "request",
+      "close",
+      "policy",
+    ]);
+    // In the order that they were written in, whatever file each is in; what went shows as numbers that are missing.
+    const numbers = all.map(({ seq }) => seq ?? NaN);
+    expect(numbers).toEqual([...new Set(numbers)].sort((one, other) => one - other));
+    expect(numbers.slice(0, 2)).toEqual([0, 1]);
+    expect(numbers[2]).toBeGreaterThan(2);
+    for (const part of auditParts) expect(isChained(auditFile(file, part))).toBe(true);
+  });
+
+  test("a flood of requests that are let through pushes out no refusal and no policy change", () => {
+    const file = fresh();
+    const audit = open(file);
+    audit.write({ kind: "policy", verdict: "changed" });
+    audit.write(deny("evil.example"));
+    const long = "x".repeat(16 * 1024);
+    for (let index = 0; index < (4 * limits.auditBytes.passed) / long.length + 200; index++)
+      audit.write({
+        kind: "request",
+        verdict: "allow",
+        host: "api.example",
+        port: 443,
+        path: `/${index}${long}`,
+      });
+    expect([...readAudit(file)].slice(0, 2).map(({ kind, verdict }) => `${kind} ${verdict}`)).toEqual([
+      "policy changed",
+      "connect deny",
+    ]);
+    expect([...readAudit(file)][2]?.seq).toBeGreaterThan(2);
+  });
+
+  test("reads what was written before refusals had files of their own", () => {
+    const file = fresh();
+    open(file).write(deny("new.example"));
+    const [record] = readAudit(file);
+    const old = { ...record, seq: undefined, time: "2026-01-01T00:00:00.000Z", host: "old.example" };
+    fs.writeFileSync(file, `${JSON.stringify(old)}\n`);
+    expect(readDenials(file).map(({ host }) => host)).toEqual(["old.example", "new.example"]);
   });
 
   test("says what it could not write, once it can again", () => {
@@ -144,7 +214,7 @@ describe("the audit", () => {
 
   test("does not follow a link", () => {
     const file = fresh();
-    fs.symlinkSync("/etc/passwd", file);
+    fs.symlinkSync("/etc/passwd", refused(file));
     expect(() => open(file)).toThrow("ELOOP");
   });
 

@@ -333,12 +333,13 @@ test("the audit has each decision, chained, and only its owner can read it", asy
     "close closed allowed.example.com",
     "dns deny evil.example",
   ]);
-  const lines = fs.readFileSync(egress.audit, "utf8").trimEnd().split("\n");
   const { createHash } = await import("node:crypto");
-  let prev = "0".repeat(64);
-  for (const line of lines) {
-    expect((JSON.parse(line) as { prev: string }).prev).toBe(prev);
-    prev = createHash("sha256").update(line).digest("hex");
+  for (const file of egress.auditFiles()) {
+    let prev = "0".repeat(64);
+    for (const line of fs.readFileSync(file, "utf8").trimEnd().split("\n")) {
+      expect((JSON.parse(line) as { prev: string }).prev).toBe(prev);
+      prev = createHash("sha256").update(line).digest("hex");
+    }
+    expect(fs.statSync(file).mode & 0o777).toBe(0o600);
   }
-  expect(fs.statSync(egress.audit).mode & 0o777).toBe(0o600);
 });

@@ -1,4 +1,3 @@
-import fs from "node:fs";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Configure } from "../../lib/egress/protocol.ts";
 import { type RunningEgress, World } from "./world/world.ts";
@@ -262,7 +261,7 @@ test("the value is in no record, no report, and nothing that the agent was sent 
   await curl("");
   await curl("-H 'Authorization: Bearer mine'");
   await curl("-X TRACE");
-  const said = fs.readFileSync(egress?.audit ?? "", "utf8") + JSON.stringify(egress?.reports);
+  const said = `${egress?.audited()}${JSON.stringify(egress?.reports)}`;
   const forms = [
     secret,
     Buffer.from(secret).toString("base64"),

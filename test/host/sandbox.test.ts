@@ -88,7 +88,7 @@ describe.each(users)("as %s", (user) => {
     await host.create(spec());
     await host.call("status", { id, probe: true });
     expect(await host.call("denials", { id })).toEqual([]);
-    const audit = readFileSync(join(host.state, "egress/dev--assistant/audit.jsonl"), "utf8");
+    const audit = readFileSync(join(host.state, "egress/dev--assistant/audit-refused.jsonl"), "utf8");
     expect(audit).toContain('"host":"169.254.169.254","port":80,"binary":"/.nacre/probe"');
     await host.run(id, firstLineOf("169.254.169.254", 80));
     expect(await host.call("denials", { id })).toMatchObject([{ host: "169.254.169.254", port: 80 }]);
@@ -112,7 +112,7 @@ describe.each(users)("as %s", (user) => {
     const kept = readdirSync(records).sort();
     expect(kept).toHaveLength(3);
     const last = join(records, kept.at(-1) ?? "");
-    expect(readFileSync(join(last, "audit.jsonl"), "utf8")).toContain("192.0.2.7");
+    expect(readFileSync(join(last, "audit-refused.jsonl"), "utf8")).toContain("192.0.2.7");
     expect(readFileSync(join(last, "agent.log"), "utf8")).toContain("said");
     for (const path of readdirSync(last).map((name) => join(last, name)))
       expect([statSync(path).uid, statSync(path).mode & 0o777]).toEqual([host.uid, 0o600]);

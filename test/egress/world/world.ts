@@ -8,6 +8,7 @@ import type { Readable } from "node:stream";
 import { issue, makeAuthority } from "../../../lib/egress/authority.ts";
 import { egressNodeOptions } from "../../../lib/host/egress-spec.ts";
 import { javaKeyStore } from "../../../lib/host/java-key-store.ts";
+import { auditFile, auditParts } from "../../../lib/egress/audit-parts.ts";
 import { readAudit } from "../../../lib/egress/denials.ts";
 import type { AuditRecord } from "../../../lib/egress/audit-record.ts";
 import type { Command, Configure, Report } from "../../../lib/egress/protocol.ts";
@@ -361,6 +362,17 @@ export class RunningEgress {
 
   records(): AuditRecord[] {
     return [...readAudit(this.audit)];
+  }
+
+  /** All that the audit has, as it stands in its files. */
+  audited(): string {
+    return this.auditFiles()
+      .map((file) => fs.readFileSync(file, "utf8"))
+      .join("");
+  }
+
+  auditFiles(): string[] {
+    return auditParts.map((part) => auditFile(this.audit, part));
   }
 
   async stop(): Promise<void> {

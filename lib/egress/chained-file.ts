@@ -1,0 +1,68 @@
+import { hash as hashOf } from "node:crypto";
+import fs from "node:fs";
+import { limits } from "./limits.ts";
+
+/** JSON lines of which each names the hash of the one before, through all files that rotation made. */
+export class ChainedFile {
+  readonly #file: string;
+  readonly #bytes: number;
+  #fd: number;
+  #size: number;
+  #prev: string;
+
+  /**
+   * Opens or makes the file (0600), and goes on with its chain. Throws where it cannot.
+   * @param bytes of one file; a longer one is rotated before the next line
+   */
+  constructor(file: string, bytes: number) {
+    this.#file = file;
+    this.#bytes = bytes;
+    this.#fd = open(file);
+    const end = lastLine(this.#fd);
+    this.#size = end.size;
+    this.#prev = end.hash;
+    if (end.torn) this.#size += fs.writeSync(this.#fd, "\n");
+  }
+
+  /** Writes `record` with `prev`. Throws where it cannot; the next is tried all the same. */
+  append(record: object): void {
+    if (this.#size > this.#bytes) this.#rotate();
+    const line = JSON.stringify({ ...record, prev: this.#prev });
+    this.#size += fs.writeSync(this.#fd, `${line}\n`);
+    this.#prev = hashOf("sha256", line, "hex");
+  }
+
+  close(): void {
+    fs.closeSync(this.#fd);
+  }
+
+  /** `audit.jsonl` becomes `audit.jsonl.1`, and so on; the chain goes on in the new file. */
+  #rotate(): void {
+    for (let index = limits.auditFiles - 1; index >= 1; index--) {
+      const from = `${this.#file}.${index}`;
+      if (fs.existsSync(from)) fs.renameSync(from, `${this.#file}.${index + 1}`);
+    }
+    fs.renameSync(this.#file, `${this.#file}.1`);
+    const before = this.#fd;
+    this.#fd = open(this.#file);
+    this.#size = 0;
+    fs.closeSync(before);
+  }
+}
+
+function open(file: string): number {
+  const { O_APPEND, O_CREAT, O_RDWR, O_NOFOLLOW } = fs.constants;
+  return fs.openSync(file, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600);
+}
+
+/** The end of the chain so far; `torn` where a kill left a line without its line feed. */
+function lastLine(fd: number): { size: number; hash: string; torn: boolean } {
+  const { size } = fs.fstatSync(fd);
+  if (size === 0) return { size, hash: "0".repeat(64), torn: false };
+  const tail = Buffer.alloc(Math.min(size, 256 * 1024));
+  fs.readSync(fd, tail, 0, tail.length, size - tail.length);
+  const torn = tail[tail.length - 1] !== 0x0a;
+  const text = torn ? tail : tail.subarray(0, -1);
+  const line = text.subarray(text.lastIndexOf(0x0a) + 1);
+  return { size, hash: hashOf("sha256", line, "hex"), torn };
+}
