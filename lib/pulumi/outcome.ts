@@ -5,7 +5,7 @@ export type Operation = "create" | "update" | "replace" | "delete" | "keep" | "s
 
 /** One resource of ours, and what a run did to it, or would. */
 export interface Change {
-  readonly kind: "sandbox" | "workspace" | "machine" | "object";
+  readonly kind: (typeof order)[number];
   /** Pulumi's type: `kubernetes:apps/v1:Deployment`. */
   readonly type: string;
   /** What the program calls it: its construct path. */
@@ -165,11 +165,20 @@ function operationOf(step: StepMetadata, done: boolean): Operation | undefined {
 export const isReal = (type: string): boolean =>
   /^(nacre|kubernetes|docker):/.test(type) && !/^nacre:\w+:(Environment|Chart|Gateway)$/.test(type);
 
-const order: readonly Change["kind"][] = ["machine", "workspace", "sandbox", "object"];
+const order = [
+  "network",
+  "volume",
+  "container",
+  "kubeconfig",
+  "machine",
+  "workspace",
+  "sandbox",
+  "object",
+] as const;
 const rank = ({ kind }: Change): number => order.indexOf(kind);
 
 function kindOf(type: string): Change["kind"] {
-  if (!type.startsWith("nacre:host:")) return "object";
+  if (type.startsWith("kubernetes:")) return "object";
   const kind = type.split(":").at(-1)?.toLowerCase();
-  return kind === "sandbox" || kind === "workspace" ? kind : "machine";
+  return order.find((known) => known === kind) ?? "object";
 }

@@ -1,5 +1,4 @@
 import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, existsSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,26 +8,27 @@ import { AgentSandbox, Command, Environment, Gateway, Target } from "../../lib/c
 import { cacheDirectory } from "../../lib/host/paths.ts";
 import { EnvironmentStack } from "../../lib/pulumi/automation.ts";
 import { findEngine } from "../../lib/pulumi/engine.ts";
+import { loadCatalogue } from "../../lib/pulumi/catalogue.ts";
+import { ClusterEnvironment } from "../../lib/pulumi/cluster.ts";
 import { GatewayContainer, gatewayTargets } from "../../lib/pulumi/gateway.ts";
 import { changed, type Outcome } from "../../lib/pulumi/outcome.ts";
+import { synthesizeKubernetes } from "../../lib/synth/kubernetes.ts";
+import { freePort } from "../cluster/free-port.ts";
+import { kubernetesPluginFolder } from "../cluster/kubernetes-stack.ts";
 import { synthesizeGateway, type GatewayObjects } from "../../lib/synth/gateway.ts";
 import { checkout, run, type Ran } from "../cli/missing-run.ts";
 import { engineTimeout } from "../pulumi/stack.ts";
+import { binaries, buildTimeout } from "../cluster/binaries.ts";
 import { docker, DockerDaemon } from "./daemon.ts";
 import type { BuiltImage } from "./image.ts";
-import { cachedBinaries } from "./k3s-binaries.ts";
 import { buildK3sImage } from "./k3s-image.ts";
 import { Cluster } from "./kubeconfig.ts";
 import { call } from "./provider/requests.ts";
 import { dockerPlugin } from "./stack.ts";
 
-const binaries = cachedBinaries();
-const here = docker.here && binaries !== undefined;
-const named = docker.named(
-  `a gateway${binaries === undefined ? " (not run: no control plane was compiled into the cache)" : ""}`,
-);
+const named = docker.named("a gateway");
 
-describe.runIf(here)(named, () => {
+describe.runIf(docker.here)(named, () => {
   let daemon: DockerDaemon;
   let versions: readonly BuiltImage[];
   let port: number;
@@ -39,14 +39,12 @@ describe.runIf(here)(named, () => {
 
   beforeAll(async () => {
     await findEngine({ cache: cacheDirectory() });
+    const built = await binaries();
     daemon = await DockerDaemon.start();
-    versions = [
-      await buildK3sImage(binaries!, "v1.34.2+k3s1"),
-      await buildK3sImage(binaries!, "v1.34.3+k3s1"),
-    ];
+    versions = [await buildK3sImage(built, "v1.34.2+k3s1"), await buildK3sImage(built, "v1.34.3+k3s1")];
     for (const { tar } of versions) await daemon.load(tar);
     port = await freePort();
-  }, engineTimeout);
+  }, engineTimeout + buildTimeout);
   afterAll(async () => {
     await daemon.stop();
     for (const image of versions) image.remove();
@@ -358,12 +356,73 @@ describe.runIf(here)(named, () => {
     const kept = await cluster().ask("GET", "/api/v1/namespaces/plain/secrets/planted");
     expect(kept.body).toContain(Buffer.from("sealed-81f0c2d4").toString("base64"));
   });
-});
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((done) => server.close(done));
-  return port;
-}
+  test("a whole environment comes in one up: the container, its API server, then the chart in it", async () => {
+    const whole = mkdtempSync(join(tmpdir(), "nacre-whole-"));
+    const at = await freePort();
+    const digest = (name: string): string => `registry.example/${name}@sha256:${"c".repeat(64)}`;
+    const settings = {
+      namespace: "agents",
+      images: { egress: digest("egress"), agents: { assistant: digest("agent") } },
+    };
+    const app = () => {
+      const environment = new Environment("whole", {
+        target: Target.gateway({ ...settings, storage: { keep: false } }),
+        project: "team",
+      });
+      const walls = { files: "best_effort", syscalls: "best_effort" } as const;
+      new AgentSandbox(environment, "assistant", { agent: Command.of("sleep", "infinity"), walls });
+      new Gateway(environment, "gateway", {
+        image: `rancher/k3s@sha256:${"a".repeat(64)}`,
+        name: "nacre-whole",
+        port: at,
+        subnet: "10.44.7.0/24",
+        dns: ["192.0.2.53"],
+        keep: false,
+      });
+      return environment;
+    };
+    const stack = await EnvironmentStack.open({
+      engine: await findEngine({ cache: cacheDirectory() }),
+      project: "team",
+      environment: "whole",
+      stateDirectory: whole,
+      cache: join(whole, "cache"),
+      plugins: { docker: dockerPlugin, kubernetes: kubernetesPluginFolder },
+      // As `deployGateway` does, but for what this machine does not let a container have.
+      program: () => {
+        const environment = app();
+        const made = synthesizeGateway(environment, { project: "team" });
+        const container = { ...made.container, runtime: "here", ulimits: [] };
+        const gateway = new GatewayContainer(
+          "whole",
+          { ...made, container },
+          {
+            dockerHost: daemon.host,
+            image: versions[0]!.digest,
+          },
+        );
+        const chart = synthesizeKubernetes(environment, { catalogue: loadCatalogue(), project: "team" });
+        expect([...chart.obstacles, ...made.obstacles]).toEqual([]);
+        const { kubeconfig, clusterIdentifier, ready } = gateway;
+        new ClusterEnvironment("whole", chart, { kubeconfig, clusterIdentifier }, undefined, {
+          dependsOn: ready,
+        });
+        return Promise.resolve({});
+      },
+    });
+    const planned = plan(await stack.preview());
+    expect(planned).toContain("create object whole/sandbox-assistant/agent/workload");
+    const outcome = await stack.up();
+    expect(notices(outcome)).toEqual([]);
+    expect(plan(outcome).toSorted()).toEqual(planned.toSorted());
+    const api = new Cluster(readFileSync(join(whole, "gateways/nacre-whole/kubeconfig"), "utf8"), at);
+    const workload = "/apis/apps/v1/namespaces/agents/deployments/agent-assistant";
+    expect((await api.ask("GET", workload)).status).toBe(200);
+    expect(plan(await stack.up())).toEqual([]);
+
+    expect((await stack.destroy()).result).toBe("succeeded");
+    await expect(daemon.engine.inspectContainer("nacre-whole")).rejects.toThrow("there is none");
+    rmSync(whole, { recursive: true, force: true });
+  });
+});

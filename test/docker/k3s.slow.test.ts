@@ -5,9 +5,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cacheDirectory } from "../../lib/host/paths.ts";
 import { findEngine } from "../../lib/pulumi/engine.ts";
 import { engineTimeout } from "../pulumi/stack.ts";
+import { binaries, buildTimeout } from "../cluster/binaries.ts";
 import { docker, DockerDaemon } from "./daemon.ts";
 import type { BuiltImage } from "./image.ts";
-import { cachedBinaries } from "./k3s-binaries.ts";
 import { buildK3sImage } from "./k3s-image.ts";
 import { Cluster } from "./kubeconfig.ts";
 import { call } from "./provider/requests.ts";
@@ -19,27 +19,21 @@ rules:
 - level: Metadata
 `;
 
-const binaries = cachedBinaries();
-const here = docker.here && binaries !== undefined;
-const named = docker.named(
-  `K3s' contract in a container${binaries === undefined ? " (not run: no control plane was compiled into the cache)" : ""}`,
-);
+const named = docker.named("K3s' contract in a container");
 
-describe.runIf(here)(named, () => {
+describe.runIf(docker.here)(named, () => {
   let daemon: DockerDaemon;
   let stack: DockerStack;
   let versions: readonly BuiltImage[];
 
   beforeAll(async () => {
     await findEngine({ cache: cacheDirectory() });
+    const built = await binaries();
     daemon = await DockerDaemon.start();
-    versions = [
-      await buildK3sImage(binaries!, "v1.34.2+k3s1"),
-      await buildK3sImage(binaries!, "v1.34.3+k3s1"),
-    ];
+    versions = [await buildK3sImage(built, "v1.34.2+k3s1"), await buildK3sImage(built, "v1.34.3+k3s1")];
     for (const { tar } of versions) await daemon.load(tar);
     stack = new DockerStack(daemon.host);
-  }, engineTimeout);
+  }, engineTimeout + buildTimeout);
   afterAll(async () => {
     await daemon.stop();
     stack.remove();
