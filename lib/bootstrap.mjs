@@ -117,6 +117,7 @@ function main(args) {
     test: [join(root, "node_modules/vitest/vitest.mjs"), "run", "--config", ".config/vitest.config.ts"],
     bench: [join(root, "test/bench/main.ts")],
     "bench:egress": [join(root, "test/bench/egress/main.ts")],
+    "bench:synth": [join(root, "test/bench/synth/main.ts")],
     conformance: [join(root, "test/conformance/run.ts")],
     package: [join(root, "lib/package.ts")], // `npm pack` asks for it
   };

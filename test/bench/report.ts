@@ -17,7 +17,7 @@ export interface Row {
 export interface Bench {
   readonly name: string;
   /** Yields each row as soon as it is measured. */
-  readonly rows: () => AsyncIterable<Row>;
+  readonly rows: (options: { readonly quick: boolean }) => AsyncIterable<Row>;
 }
 
 const digits = (value: number): string => value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);

@@ -3,14 +3,15 @@ import { machine, machineLine, table, type Bench, type Row } from "./report.ts";
 
 /**
  * Carries benches out one after the other and prints one table; `NAME…` or `--only NAME` chooses, `--json` is for
- * scripts. A missed goal is shown, and fails nothing: times are the machine's too. The exit code is 1 where a bench
- * could not be carried out, 2 for a name that is none.
+ * scripts, `--quick` takes the small sizes of those that have some. A missed goal is shown, and fails nothing: times are
+ * the machine's too. The exit code is 1 where a bench could not be carried out, 2 for a name that is none.
  * @param remark what holds for every row
  */
 export async function suite(benches: readonly Bench[], remark: string): Promise<void> {
   const { values, positionals } = parseArgs({
     options: {
       json: { type: "boolean", default: false },
+      quick: { type: "boolean", default: false },
       only: { type: "string", multiple: true, default: [] },
     },
     allowPositionals: true,
@@ -30,7 +31,7 @@ export async function suite(benches: readonly Bench[], remark: string): Promise<
     if (wanted.length > 0 && !wanted.includes(name)) continue;
     process.stderr.write(`bench ${name} …\n`);
     try {
-      for await (const row of measure()) rows.push(row);
+      for await (const row of measure(values)) rows.push(row);
     } catch (error) {
       const said = error instanceof Error ? (error.stack ?? error.message) : String(error);
       failures.push({ bench: name, error: said });

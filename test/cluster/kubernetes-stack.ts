@@ -78,7 +78,7 @@ export class KubernetesStack {
   }
 
   async #run(start: (onEvent: (event: EngineEvent) => void) => Promise<unknown>): Promise<Run> {
-    const steps: string[] = [];
+    const steps = new Set<string>();
     const paths: Record<string, readonly string[]> = {};
     const said: string[] = [];
     await start((event) => {
@@ -89,10 +89,10 @@ export class KubernetesStack {
       if (metadata === undefined || metadata.op === "same" || metadata.type === "pulumi:pulumi:Stack") return;
       const name = metadata.urn.split("::").at(-1) ?? "";
       const step = `${metadata.op} ${metadata.type.split(":").at(-1) ?? ""} ${name}`;
-      if (!steps.includes(step)) steps.push(step);
+      steps.add(step);
       const differing = Object.keys(metadata.detailedDiff ?? {});
       if (differing.length > 0) paths[name] = differing;
     });
-    return { steps, paths, said };
+    return { steps: [...steps], paths, said };
   }
 }
