@@ -122,6 +122,16 @@ export const clusterSchema = z.strictObject({
     .strictObject({
       cidr: cidr.describe("Where the API server is, as pods reach it.").meta({ examples: ["10.43.0.1/32"] }),
       port: portSchema.optional().describe("Its port there.").meta({ default: "443" }),
+      behind: z
+        .strictObject({
+          cidr: cidr.describe("Addresses of the API servers themselves."),
+          port: portSchema.describe("Their port."),
+        })
+        .optional()
+        .describe(
+          "Where it really listens. Most enforcers of NetworkPolicies see a connection after the service's address was replaced.",
+        )
+        .meta({ examples: ["{ cidr: 10.0.0.0/28, port: 6443 }"] }),
     })
     .optional()
     .describe(
@@ -181,6 +191,13 @@ export const clusterSchema = z.strictObject({
 });
 export type ClusterDocument = z.infer<typeof clusterSchema>;
 
+/** Where the API server is: as a service, and behind it. */
+export interface ApiPlace {
+  readonly cidr: string;
+  readonly port: number;
+  readonly behind?: { readonly cidr: string; readonly port: number };
+}
+
 export interface Peer {
   readonly namespace: Readonly<Record<string, string>>;
   readonly pods: Readonly<Record<string, string>>;
@@ -199,7 +216,7 @@ export interface ClusterSettings {
   readonly runtimeClasses: { readonly gvisor: string; readonly kata: string };
   readonly seccomp: "runtime-default" | "localhost";
   readonly userNamespaces: boolean;
-  readonly api: { readonly cidr: string; readonly port: number } | undefined;
+  readonly api: ApiPlace | undefined;
   readonly ranges: readonly string[];
   readonly dns: Peer;
   readonly grants: readonly { readonly host: string; readonly cidr: string; readonly port: number }[];
@@ -239,7 +256,7 @@ export function clusterOf(written: ClusterDocument): ClusterSettings {
     runtimeClasses: { gvisor: runtimeClasses.gvisor ?? "gvisor", kata: runtimeClasses.kata ?? "kata" },
     seccomp: written.seccomp ?? "runtime-default",
     userNamespaces: written.userNamespaces ?? false,
-    api: api && { cidr: api.cidr, port: api.port ?? 443 },
+    api: api && { cidr: api.cidr, port: api.port ?? 443, ...(api.behind && { behind: api.behind }) },
     ranges: written.ranges ?? [],
     dns: peerOf(written.dns ?? DNS),
     grants: written.grants ?? [],

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parseAddress } from "../policy/address.ts";
 import { imageSchema } from "./cluster.ts";
 import { nameSchema, portSchema } from "./names.ts";
 import { bytesOf, bytesSchema } from "./quantities.ts";
@@ -17,6 +18,13 @@ export const k3sParts = [
   "runtimes",
 ] as const;
 
+const nameserver = z
+  .string()
+  .refine(
+    (text) => parseAddress(text) !== undefined && !/^(127\.|::1$)/.test(text),
+    "an address that the container reaches, which is not its own loopback: 192.168.1.1",
+  );
+
 /** K3s in a container: what a laptop or a small machine has for a cluster. */
 export const gatewaySchema = z.strictObject({
   image: imageSchema
@@ -31,6 +39,25 @@ export const gatewaySchema = z.strictObject({
     .optional()
     .describe("Where the API server is published, on 127.0.0.1 alone.")
     .meta({ default: "6443" }),
+  subnet: z
+    .string()
+    .regex(/^(\d{1,3}\.){3}0\/24$/, "a block of 256 addresses: 10.44.7.0/24")
+    .refine(
+      (text) => parseAddress(text.replace("/24", "")) !== undefined,
+      "a block of addresses: 10.44.7.0/24",
+    )
+    .optional()
+    .describe("The addresses of the container's own network, on this machine alone.")
+    .meta({ default: "a block of `10.44.0.0/16`, by the container's name" }),
+  dns: z
+    .array(nameserver)
+    .min(1, "at least one")
+    .max(3, "at most 3")
+    .optional()
+    .describe(
+      "The nameservers that the cluster asks for other names than its own. Docker's own resolver, which a container has by default, is out of a pod's reach.",
+    )
+    .meta({ default: "K3s' own: 8.8.8.8", examples: ["[192.168.1.1]"] }),
   resources: z
     .strictObject({
       cpu: z.number().positive("more than 0").optional().describe("Cores, fractions allowed."),
@@ -70,6 +97,9 @@ export interface GatewaySettings {
   readonly image: string | undefined;
   readonly name: string | undefined;
   readonly port: number;
+  readonly subnet: string | undefined;
+  /** Empty: K3s' own choice. */
+  readonly dns: readonly string[];
   /** Absent means unlimited. */
   readonly resources: { readonly cpu?: number; readonly memoryBytes?: number };
   readonly disable: readonly (typeof k3sParts)[number][];
@@ -86,6 +116,8 @@ export function gatewayOf(written: GatewayDocument): GatewaySettings {
     image: written.image,
     name: written.name,
     port: written.port ?? 6443,
+    subnet: written.subnet,
+    dns: written.dns ?? [],
     resources: {
       ...(cpu === undefined ? {} : { cpu }),
       ...(memoryBytes === undefined ? {} : { memoryBytes }),

@@ -5,6 +5,7 @@ export {
   clusterOf,
   clusterSchema,
   type ClusterDocument,
+  type ApiPlace,
   type ClusterSettings,
   type Peer,
 } from "./cluster.ts";

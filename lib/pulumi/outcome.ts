@@ -5,7 +5,7 @@ export type Operation = "create" | "update" | "replace" | "delete" | "keep" | "s
 
 /** One resource of ours, and what a run did to it, or would. */
 export interface Change {
-  readonly kind: "sandbox" | "workspace" | "machine" | "object";
+  readonly kind: (typeof order)[number];
   /** Pulumi's type: `kubernetes:apps/v1:Deployment`. */
   readonly type: string;
   /** What the program calls it: its construct path. */
@@ -91,7 +91,7 @@ export class OutcomeReader {
   }
 
   #step(step: StepMetadata, done: boolean): void {
-    if (!isReal(step.type)) return;
+    if (!isOurs(step.type)) return;
     const operation = operationOf(step, done);
     if (operation === undefined) return;
     const paths = Object.keys(step.detailedDiff ?? {});
@@ -161,15 +161,24 @@ function operationOf(step: StepMetadata, done: boolean): Operation | undefined {
   }
 }
 
-/** What exists outside of the record: no component, no stack, no provider. */
-const isReal = (type: string): boolean =>
+/** Types of resources that a run is reported by: what exists outside of the record, no component, stack or provider. */
+export const isOurs = (type: string): boolean =>
   /^(nacre|kubernetes|docker):/.test(type) && !/^nacre:\w+:(Environment|Chart|Gateway)$/.test(type);
 
-const order: readonly Change["kind"][] = ["machine", "workspace", "sandbox", "object"];
+const order = [
+  "network",
+  "volume",
+  "container",
+  "kubeconfig",
+  "machine",
+  "workspace",
+  "sandbox",
+  "object",
+] as const;
 const rank = ({ kind }: Change): number => order.indexOf(kind);
 
 function kindOf(type: string): Change["kind"] {
-  if (!type.startsWith("nacre:host:")) return "object";
+  if (type.startsWith("kubernetes:")) return "object";
   const kind = type.split(":").at(-1)?.toLowerCase();
-  return kind === "sandbox" || kind === "workspace" ? kind : "machine";
+  return order.find((known) => known === kind) ?? "object";
 }

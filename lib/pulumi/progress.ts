@@ -1,5 +1,6 @@
 import type { EngineEvent } from "./events.ts";
 import { nameOf } from "./events.ts";
+import { isOurs } from "./outcome.ts";
 
 /** What a person may watch while the engine works. */
 export interface RunProgress {
@@ -21,7 +22,7 @@ const verbs: Record<string, string> = {
 /** Undefined for an event that is nothing to watch. */
 export function progressOf(event: EngineEvent): RunProgress | undefined {
   const step = event.resourcePreEvent?.metadata;
-  if (step?.type.startsWith("nacre:host:") === true && step.op in verbs) {
+  if (step !== undefined && isOurs(step.type) && step.op in verbs) {
     const isKept = step.op === "delete" && step.old?.retainOnDelete === true;
     return {
       subject: nameOf(step.urn),

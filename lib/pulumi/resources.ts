@@ -12,6 +12,16 @@ type InputsOf<Spec> = { readonly [Key in keyof Spec]: Input<Spec[Key]> };
 
 export type MachineArgs = InputsOf<{ readonly project: string; readonly environment: string }>;
 export type WorkspaceArgs = InputsOf<HostWorkspace & { readonly machine: string }>;
+export type KubeconfigArgs = InputsOf<{
+  /** The gateway's container, by name. */
+  readonly container: string;
+  /** Where its API server is published on 127.0.0.1. */
+  readonly port: number;
+  /** Where the container engine listens. */
+  readonly docker: string;
+  /** The container's id: another container is waited for anew. */
+  readonly instance: string;
+}>;
 export type SandboxArgs = InputsOf<HostSandbox & { readonly machine: string }>;
 
 /**
@@ -49,6 +59,24 @@ export class Sandbox extends CustomResource {
         generation: undefined,
         published: undefined,
       },
+      options,
+    );
+  }
+}
+
+/** How a gateway's cluster is reached from this machine: a file that only its user may read, written once the cluster is ready. */
+export class Kubeconfig extends CustomResource {
+  /** Of the file. */
+  declare readonly path: Output<string>;
+  /** Of the cluster's authority. */
+  declare readonly clusterIdentifier: Output<string>;
+  declare readonly server: Output<string>;
+
+  constructor(name: string, args: KubeconfigArgs, options?: CustomResourceOptions) {
+    super(
+      "nacre:gateway:Kubeconfig",
+      name,
+      { ...args, path: undefined, clusterIdentifier: undefined, server: undefined },
       options,
     );
   }

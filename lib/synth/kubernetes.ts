@@ -2,6 +2,7 @@ import { Construct } from "constructs";
 import {
   blueprintDigest,
   environmentDigest,
+  gatewayOf,
   resolve,
   type Catalogue,
   type ClusterSettings,
@@ -18,6 +19,7 @@ import {
 } from "../constructs/index.ts";
 import { NacreError } from "../error.ts";
 import { openHosts } from "../policy/open-hosts.ts";
+import { chartSettingsOf } from "./gateway/network.ts";
 import { addAdmission } from "./kubernetes/admission.ts";
 import { addAgent } from "./kubernetes/agent.ts";
 import { addEgress } from "./kubernetes/egress.ts";
@@ -114,7 +116,11 @@ function digestsOf(
   resolved: ResolvedBlueprint,
 ): KubernetesObjects["digests"] {
   const blueprint = blueprintDigest(resolved);
-  const { name, target, overlay, hatches } = environment;
+  const { name, overlay, hatches } = environment;
+  const target =
+    environment.target.kind === "gateway"
+      ? { ...environment.target, gateway: environment.gateway?.settings ?? gatewayOf({}) }
+      : environment.target;
   return {
     blueprint,
     environment: environmentDigest({
@@ -137,7 +143,7 @@ function build(
   { agents }: ResolvedBlueprint,
   { namespace, digests }: Made,
 ): void {
-  const { settings } = environment.target;
+  const settings = chartSettingsOf(environment);
   const parts: Parts = {
     namespace,
     settings,

@@ -72,7 +72,7 @@ export function egressTraffic(sandbox: string, withRouter: boolean, settings: Cl
     egress: [
       ...(withRouter ? [{ to: [podsOf("router")], ports: [port(ports.router)] }] : []),
       names(settings),
-      ...(settings.api === undefined ? [] : [block(settings.api)]),
+      ...apiServer(settings),
       ...outside(settings),
       ...settings.grants.map(block),
     ],
@@ -107,6 +107,10 @@ function outside({ ranges }: ClusterSettings): Egress[] {
   const to = publicBlocks(ranges).map(({ cidr, except }) => ({ ipBlock: { cidr, except: [...except] } }));
   return to.length === 0 ? [] : [{ to, ports: [{ protocol: "TCP" }] }];
 }
+
+/** Both its addresses: which of them an enforcer sees is its own affair. */
+const apiServer = ({ api }: ClusterSettings): Egress[] =>
+  api === undefined ? [] : [block(api), ...(api.behind === undefined ? [] : [block(api.behind)])];
 
 const block = (at: { readonly cidr: string; readonly port: number }): Egress => ({
   to: [{ ipBlock: { cidr: at.cidr, except: [] } }],
