@@ -3,7 +3,6 @@ import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import type * as Client from "@kubernetes/client-node";
-import { NacreError } from "../error.ts";
 
 /** The cluster that a kubeconfig leads to. */
 export interface ClusterAccess {
@@ -39,7 +38,14 @@ export function ambientKubeconfig(environment = process.env): string | undefined
  * that `kubectl` knows.
  */
 export async function readApiServer(access: ClusterAccess): Promise<Reading> {
-  const { KubeConfig, VersionApi } = await clientLibrary();
+  const library = await clientLibrary();
+  if (library === undefined)
+    return {
+      reachable: false,
+      reason: "the package @kubernetes/client-node, which asks the cluster, is not installed",
+      fix: "npm install @kubernetes/client-node @pulumi/kubernetes",
+    };
+  const { KubeConfig, VersionApi } = library;
   const config = new KubeConfig();
   try {
     if (!existsSync(access.kubeconfig)) throw new Error("there is no such file");
@@ -102,15 +108,6 @@ function messageOf(error: unknown): string {
   return cause ?? message?.split("\n")[0]?.slice(0, 200) ?? "no reason given";
 }
 
-async function clientLibrary(): Promise<typeof Client> {
-  try {
-    return await import("@kubernetes/client-node");
-  } catch {
-    throw new NacreError({
-      code: "package_missing",
-      subject: "@kubernetes/client-node",
-      message: "is not installed, and the targets gateway and cluster need it",
-      hint: "npm install @kubernetes/client-node @pulumi/kubernetes",
-    });
-  }
-}
+/** A host has no use for it, so a team's repository may lack it. */
+const clientLibrary = (): Promise<typeof Client | undefined> =>
+  import("@kubernetes/client-node").catch(() => undefined);
