@@ -7,8 +7,11 @@ import {
   runtime,
   RunError,
   type ComponentResourceOptions,
+  type Input,
 } from "@pulumi/pulumi";
 import type { Environment, KubernetesTarget } from "../constructs/index.ts";
+import { hatchLine } from "../synth/kubernetes/hatches.ts";
+import { obstacleLine } from "../synth/kubernetes/refusal.ts";
 import { synthesizeKubernetes, type KubernetesObjects, type Refusal } from "../synth/kubernetes.ts";
 import { ambientKubeconfig, readApiServer, type ClusterAccess } from "./api-server.ts";
 import { loadCatalogue } from "./catalogue.ts";
@@ -30,9 +33,10 @@ export class ClusterEnvironment extends ComponentResource {
     name: string,
     objects: KubernetesObjects,
     access: {
-      readonly kubeconfig?: string | undefined;
+      /** A path. */
+      readonly kubeconfig?: Input<string> | undefined;
       readonly context?: string | undefined;
-      readonly clusterIdentifier?: string | undefined;
+      readonly clusterIdentifier?: Input<string> | undefined;
     },
     outputs = new Outputs(),
     options: ComponentResourceOptions = {},
@@ -75,12 +79,7 @@ export async function deployCluster(
   { outputs = new Outputs(), context, kubeconfig = ambientKubeconfig() }: ClusterOptions = {},
   options?: ComponentResourceOptions,
 ): Promise<ClusterEnvironment> {
-  const objects = readable(() => {
-    mustBeStack(environment, getStack());
-    return synthesizeKubernetes(environment, { catalogue: loadCatalogue(), project: getProject() });
-  });
-  await outputs.refuseSecrets();
-  for (const warning of [...objects.warnings, ...objects.hatches.map(hatchLine)]) void log.warn(warning);
+  const objects = await chartOf(environment, outputs);
   const reading =
     kubeconfig === undefined
       ? {
@@ -104,13 +103,24 @@ export async function deployCluster(
   return new ClusterEnvironment(environment.name, objects, access, outputs, options);
 }
 
+/** What the environment becomes in Kubernetes. What holds and should be known all the same is said. */
+export async function chartOf(
+  environment: Environment<KubernetesTarget>,
+  outputs?: Outputs,
+): Promise<KubernetesObjects> {
+  const objects = readable(() => {
+    mustBeStack(environment, getStack());
+    return synthesizeKubernetes(environment, { catalogue: loadCatalogue(), project: getProject() });
+  });
+  await outputs?.refuseSecrets();
+  for (const warning of [...objects.warnings, ...objects.hatches.map(hatchLine)]) void log.warn(warning);
+  return objects;
+}
+
 /** What stands in the way is a warning of a preview, and the end of an `up`, before it has changed anything. */
 export function hinder(obstacles: readonly Refusal[]): void {
   const lines = obstacles.map(({ subject, reason, fix }) => `${subject}: ${reason}\n  fix: ${fix}`);
   if (lines.length === 0) return;
   if (!runtime.isDryRun()) throw new RunError(`nothing was changed:\n${lines.join("\n")}`);
-  for (const line of lines) void log.warn(`up would be refused: ${line}`);
+  for (const obstacle of obstacles) void log.warn(obstacleLine(obstacle));
 }
-
-export const hatchLine = ({ by, object, reason }: KubernetesObjects["hatches"][number]): string =>
-  `escape hatch of ${by} on ${object}: ${reason}`;
