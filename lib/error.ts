@@ -1,3 +1,5 @@
+const BRAND = Symbol.for("nacre.dev/NacreError");
+
 /** The one error class. Every error names the thing, the reason and the smallest fix. */
 export class NacreError extends Error {
   /** Stable, machine-readable: `snake_case`. */
@@ -13,6 +15,12 @@ export class NacreError extends Error {
     this.code = parts.code;
     this.subject = parts.subject;
     this.hint = parts.hint;
+    Object.defineProperty(this, BRAND, { value: true });
+  }
+
+  /** An error of ours, of this copy of the package or of another: a team's libraries may each bring one. */
+  static isInstance(value: unknown): value is NacreError {
+    return typeof value === "object" && value !== null && BRAND in value;
   }
 
   /** `subject: message (hint)`, on one line. */

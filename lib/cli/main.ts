@@ -31,8 +31,8 @@ try {
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (process.argv.includes("--json"))
-    printJson({ error: error instanceof NacreError ? error : { code: "internal", message: String(error) } });
+    printJson({ error: NacreError.isInstance(error) ? error : { code: "internal", message: String(error) } });
   else note(explain(error));
-  if (!(error instanceof NacreError)) return 1;
+  if (!NacreError.isInstance(error)) return 1;
   return error.code === "timed_out" ? 124 : error.code.startsWith("usage_") ? 2 : 1;
 }

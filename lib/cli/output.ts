@@ -57,7 +57,7 @@ export function endWithReaders(): void {
 
 /** The error as a person reads it: the thing, the reason, the fix. */
 export function explain(error: unknown): string {
-  if (error instanceof NacreError) {
+  if (NacreError.isInstance(error)) {
     const fix = error.hint === undefined ? "" : `\n  fix: ${lines(error.hint)}`;
     return `error: ${plain(error.subject)}: ${lines(error.message)}${fix}`;
   }

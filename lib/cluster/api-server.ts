@@ -57,7 +57,6 @@ export async function kubeConfigOf({ kubeconfig, context }: ClusterAccess): Prom
 
 /** Asks the API server for its version, once and with a time limit. */
 export async function readApiServer(access: ClusterAccess): Promise<Reading> {
-  const { VersionApi } = await clientLibrary();
   let config: Client.KubeConfig;
   try {
     config = await kubeConfigOf(access);
@@ -68,6 +67,7 @@ export async function readApiServer(access: ClusterAccess): Promise<Reading> {
   const cluster = config.getCurrentCluster();
   const clusterIdentifier = identifierOf(cluster);
   try {
+    const { VersionApi } = await clientLibrary();
     const { gitVersion } = await answered(config.makeApiClient(VersionApi).getCode());
     return { reachable: true, version: gitVersion, clusterIdentifier };
   } catch (error) {

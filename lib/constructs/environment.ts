@@ -1,4 +1,4 @@
-import { RootConstruct } from "constructs";
+import { RootConstruct, type IConstruct } from "constructs";
 import {
   CanonicalTexts,
   misfits,
@@ -64,6 +64,21 @@ export class Environment<T extends Target = Target> extends RootConstruct {
   /** Whether it is an environment, of this copy of the package or of another. */
   static isInstance(value: unknown): value is Environment {
     return branded(value, "Environment");
+  }
+
+  /**
+   * The environment that a construct stands in: how an aspect or a library learns the target.
+   * @throws NacreError `invalid_environment` where the root of its tree is none
+   */
+  static of(construct: IConstruct): Environment {
+    const { root } = construct.node;
+    if (Environment.isInstance(root)) return root;
+    throw new NacreError({
+      code: "invalid_environment",
+      subject: construct.node.path,
+      message: "it stands in no environment",
+      hint: "make new Environment(…) the root of its tree",
+    });
   }
 
   /** The tree that a blueprint states: one `AgentSandbox` an agent, and a `PrivacyRouter` for its routes. */

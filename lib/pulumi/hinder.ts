@@ -1,5 +1,7 @@
 import { log, runtime, RunError } from "@pulumi/pulumi";
 import type { Hatch } from "../constructs/index.ts";
+import { hatchLine } from "../synth/kubernetes/hatches.ts";
+import { obstacleLine } from "../synth/kubernetes/refusal.ts";
 import type { Refusal } from "../synth/kubernetes.ts";
 
 /**
@@ -10,7 +12,7 @@ export function hinder(obstacles: readonly Refusal[]): void {
   const lines = obstacles.map(({ subject, reason, fix }) => `${subject}: ${reason}\n  fix: ${fix}`);
   if (lines.length === 0) return;
   if (!runtime.isDryRun()) throw new RunError(`nothing was changed:\n${lines.join("\n")}`);
-  for (const line of lines) void log.warn(`up would be refused: ${line}`);
+  for (const obstacle of obstacles) void log.warn(obstacleLine(obstacle));
 }
 
 /** What a person should know of an environment, at each run. */
@@ -20,6 +22,3 @@ export function tell(of: {
 }): void {
   for (const warning of [...of.warnings, ...(of.hatches ?? []).map(hatchLine)]) void log.warn(warning);
 }
-
-export const hatchLine = ({ by, object, reason }: Hatch): string =>
-  `escape hatch of ${by} on ${object}: ${reason}`;

@@ -6,7 +6,7 @@ export function readable<Result>(work: () => Result): Result {
   try {
     return work();
   } catch (error) {
-    if (error instanceof NacreError) throw new RunError(error.toString());
+    if (NacreError.isInstance(error)) throw new RunError(error.toString());
     throw error;
   }
 }

@@ -130,11 +130,17 @@ function digestsOf(
     environment: environmentDigest({
       blueprint,
       environment: name,
-      target: hatches.length === 0 ? target : { ...target, hatches },
+      target: hatches.length === 0 ? target : { ...target, hatches: effectsOf(hatches) },
       overlay,
     }),
   };
 }
+
+/** What the hatches change, object by object. Which constructs ask for it is no part: wrapping one changes nothing. */
+const effectsOf = (hatches: readonly Hatch[]): readonly Omit<Hatch, "by">[] =>
+  hatches
+    .map(({ by: _, ...effect }) => effect)
+    .sort((a, b) => (a.object < b.object ? -1 : Number(a.object > b.object)));
 
 interface Made {
   readonly namespace: string;

@@ -81,3 +81,36 @@ describe("a stack's file", () => {
     expect(nacre(["config", "check"])).toMatchObject({ code: 0 });
   });
 });
+
+describe("nacre synth --program", () => {
+  const module = (body: string): string => `import { AgentSandbox, Command, Environment } from ${index};
+export const environment = (stack) => { ${body} };
+`;
+  const index = JSON.stringify(new URL("../../lib/constructs/index.ts", import.meta.url).href);
+  const tree = `const app = new Environment(stack.name, stack);
+new AgentSandbox(app, "helper", { agent: Command.of("sleep", "infinity") });
+return app;`;
+
+  test("writes what a module's construct tree becomes, on the target of the stack or of the command", () => {
+    const { nacre, write } = place();
+    write("environment.ts", module(tree));
+    expect(nacre(["synth", "--program", "environment.ts"]).out).toContain("# sandbox-helper.yaml");
+    write("Pulumi.dev.yaml", "config: { nacre:target: gateway, nacre:gateway: { port: 16443 } }\n");
+    const { out, err } = nacre(["synth", "--program", "environment.ts"]);
+    expect(out).toContain("# gateway-container-nacre-dev.yaml");
+    expect(out).toContain("external: 16443");
+    expect(out).toContain("# 3-deployment-agent-helper.yaml");
+    expect(err).toMatch(/up would be refused: dev\/Gateway: no image of K3s/);
+  });
+
+  test.for([
+    ["absent.ts", undefined, /there is no such file/],
+    ["other.ts", "export const app = 1;", /exports no function `environment`/],
+    ["nothing.ts", module("return 1;"), /returns no Environment/],
+    ["name.ts", module(tree.replace("stack.name", '"prod"')), /deployed as stack dev/],
+  ] as const)("%s is an error that says the fix", ([file, text, reason]) => {
+    const { nacre, write } = place();
+    if (text !== undefined) write(file, text);
+    expectError(nacre(["synth", "--program", file]), { code: 1, subject: /./, reason, fix: /fix: / });
+  });
+});

@@ -1,4 +1,4 @@
-import { Construct, type IConstruct } from "constructs";
+import { Construct, type IConstruct, RootConstruct } from "constructs";
 import { readFileSync } from "node:fs";
 import { expect, test, vi } from "vitest";
 import { blueprintDigest, parseBlueprint, resolve } from "../../lib/blueprint/index.ts";
@@ -124,6 +124,13 @@ test("a wrapped and a subclassed sandbox are found, named by the id that a perso
     { name: "coder", resources: { pids: 64 } },
     { name: "reviewer", resources: { memoryBytes: 2 ** 30 } },
   ]);
+});
+
+test("a construct's environment is the root of its tree", () => {
+  const app = new Environment("dev", { target });
+  expect(Environment.of(new Construct(new Construct(app, "platform"), "team"))).toBe(app);
+  const stray = new RootConstruct("stray");
+  expect(thrown(() => Environment.of(stray)).message).toContain("it stands in no environment");
 });
 
 class MemoryCap implements Aspect {
@@ -364,6 +371,9 @@ test("two copies of the package work on one tree", async () => {
   new other.AgentSandbox(app, "theirs", { agent: AgentKit.openclaw(), inference: Inference.demo() });
   other.Aspects.of(app).add(new MemoryCap());
   expect(Environment.isInstance(app)).toBe(true);
+  const { NacreError: Other } = await import("../../lib/error.ts");
+  const error = thrown(() => new other.Environment("dev", { target }).toBlueprint(), Other);
+  expect([error instanceof NacreError, NacreError.isInstance(error)]).toEqual([false, true]);
   expect(Environment.isInstance({})).toBe(false);
   expect(Environment.isInstance(null)).toBe(false);
   const { sandboxes } = synthesizeHost(app, { catalogue });
@@ -371,11 +381,11 @@ test("two copies of the package work on one tree", async () => {
   expect(sandboxes.map(({ resources }) => resources.memoryBytes)).toEqual([2 ** 29, 2 ** 29]);
 });
 
-function thrown(action: () => unknown): NacreError {
+function thrown(action: () => unknown, kind = NacreError): NacreError {
   try {
     action();
   } catch (error) {
-    if (error instanceof NacreError) return error;
+    if (error instanceof kind) return error;
     throw error;
   }
   throw new Error("nothing was thrown");

@@ -295,6 +295,24 @@ describe("escape hatches", () => {
     ]);
   });
 
+  test("of a construct that is wrapped, or made in another order, are the same to the digest", () => {
+    const digestOf = (names: readonly string[], inside: boolean): string => {
+      const app = sandboxes();
+      const scope = inside ? new Construct(app, "inside") : app;
+      for (const name of names)
+        EscapeHatch.of(new Construct(scope, `bills-${name}`)).patch({
+          object: `Deployment/agent-${name}`,
+          patch: [{ op: "add", path: "/metadata/labels/team", value: name }],
+          reason: "its bills",
+        });
+      return synth(app).digests.environment;
+    };
+    const before = digestOf(["coder", "writer"], false);
+    expect(digestOf(["coder", "writer"], true)).toBe(before);
+    expect(digestOf(["writer", "coder"], false)).toBe(before);
+    expect(digestOf(["writer"], false)).not.toBe(before);
+  });
+
   const pod = "/spec/template/spec";
   const closed: readonly [string, string][] = [
     ["Deployment/agent-agent", `${pod}/hostNetwork`],

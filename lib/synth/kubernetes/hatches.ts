@@ -38,6 +38,10 @@ function pattern(text: string): RegExp {
   return new RegExp(`^${text}$`);
 }
 
+/** As a preview and `nacre synth` say it. */
+export const hatchLine = ({ by, object, reason }: Hatch): string =>
+  `escape hatch of ${by} on ${object}: ${reason}`;
+
 /** What is wrong with a hatch, whatever it is applied to; then what of the object it may not touch. */
 export function hatchProblems(hatch: Hatch, manifest: Manifest | undefined): Refusal[] {
   const subject = hatch.by;

@@ -5,3 +5,7 @@ export interface Refusal {
   readonly reason: string;
   readonly fix: string;
 }
+
+/** As a preview and `nacre synth` say it. */
+export const obstacleLine = ({ subject, reason, fix }: Refusal): string =>
+  `up would be refused: ${subject}: ${reason}\n  fix: ${fix}`;
