@@ -1,7 +1,10 @@
 import { NacreError } from "../error.ts";
 import { ambientKubeconfig } from "../cluster/api-server.ts";
 import { clusterStatus, standing, type ClusterStatus, type ClusterWall } from "../cluster/status.ts";
-import { isInKubernetes, kubeconfigOf } from "../pulumi/stack-environment.ts";
+import { kubeconfigPath } from "../gateway/kept.ts";
+import { stateDirectory } from "../host/paths.ts";
+import { isInGateway, isInKubernetes, kubeconfigOf } from "../pulumi/stack-environment.ts";
+import { containerNameOf } from "../synth/gateway/network.ts";
 import { synthesizeKubernetes } from "../synth/kubernetes.ts";
 import type { Context } from "./context.ts";
 import { readEnvironment, type BlueprintOption } from "./environment.ts";
@@ -16,7 +19,9 @@ export async function runClusterStatus(
   const { environment, catalogue, config } = readEnvironment(context, options);
   if (!isInKubernetes(environment)) throw new RangeError("a host has no cluster");
   const objects = synthesizeKubernetes(environment, { catalogue });
-  const kubeconfig = kubeconfigOf(config, context.directory) ?? ambientKubeconfig();
+  const kubeconfig = isInGateway(environment)
+    ? kubeconfigPath(stateDirectory(), containerNameOf(environment))
+    : (kubeconfigOf(config, context.directory) ?? ambientKubeconfig());
   if (kubeconfig === undefined)
     throw new NacreError({
       code: "kubeconfig_missing",

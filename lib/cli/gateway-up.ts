@@ -36,16 +36,14 @@ async function run(options: UpOptions): Promise<void> {
   const { interruptible, stackWith } = await import("./stack.ts");
   const { outcomeReport } = await import("./outcome-report.ts");
   const { GatewayContainer, gatewayTargets } = await import("../pulumi/gateway.ts");
-  const { hinder } = await import("../pulumi/hinder.ts");
   const objects = readGateway(context, options, document);
   const preview = options.preview === true;
   const dockerHost = await hostOf(preview);
   // In the environment's own stack, and nothing else of it: `nacre up` means the same resources, so neither of the two
   // has to take the other's container away, and `nacre destroy` finds it. A stack of its own would be a second owner.
-  const stack = await stackWith(context, () => {
-    hinder(objects.obstacles);
-    return Promise.resolve(new GatewayContainer(context.stack, objects, { dockerHost }));
-  });
+  const stack = await stackWith(context, () =>
+    Promise.resolve(new GatewayContainer(context.stack, objects, { dockerHost })),
+  );
   const doing = { signal: interruptible(), targets: gatewayTargets(context.project, context.stack) };
   const outcome = await (preview ? stack.preview(doing) : stack.up(doing));
   if (options.json === true) printJson(outcome);

@@ -132,7 +132,8 @@ export async function deployGateway(
   const made = readable(() => synthesizeGateway(environment, { project: getProject() }));
   tell(made);
   hinder([...objects.obstacles, ...made.obstacles]);
-  const { kubeconfig, clusterIdentifier, ready } = new GatewayContainer(environment.name, made, container);
+  const told = { ...made, obstacles: [] };
+  const { kubeconfig, clusterIdentifier, ready } = new GatewayContainer(environment.name, told, container);
   return new ClusterEnvironment(environment.name, objects, { kubeconfig, clusterIdentifier }, outputs, {
     ...options,
     dependsOn: ready,

@@ -9,6 +9,7 @@ import {
 import type * as dockerSdk from "@pulumi/docker";
 import { NacreError } from "../error.ts";
 import type { GatewayContainer as ContainerSpec, GatewayObjects } from "../synth/gateway.ts";
+import { hinder } from "./hinder.ts";
 import { readable } from "./readable.ts";
 import { Kubeconfig } from "./resources.ts";
 
@@ -50,6 +51,7 @@ export class GatewayContainer extends ComponentResource {
   constructor(name: string, objects: GatewayObjects, options: GatewayContainerOptions = {}) {
     const { dockerHost, image, ...resource } = options;
     super(GATEWAY, name, {}, resource);
+    hinder(objects.obstacles);
     const docker = readable(dockerPackage);
     const host = dockerHost ?? process.env["DOCKER_HOST"] ?? "unix:///var/run/docker.sock";
     const provider = new docker.Provider(`${name}-docker`, { host }, { parent: this });

@@ -99,7 +99,9 @@ test("the image may be one that only the deployment knows", async () => {
 });
 
 test("what lacks is told by a preview, and refused by an update", async () => {
-  expect(() => new GatewayContainer("dev", objects({}))).toThrow(/no image of K3s is configured .*set image/);
+  expect(() => new GatewayContainer("dev", objects({}))).toThrow(
+    /no image of K3s is configured\s+fix: set image/,
+  );
   await mocked(true);
   expect((await resources({})).has("docker:index/container:Container nacre-dev")).toBe(true);
 });
