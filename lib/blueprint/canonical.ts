@@ -27,16 +27,13 @@ export class CanonicalText {
   }
 }
 
-/** Canonical texts of values that come again and again, such as the rules of a preset in every agent. */
+/** Canonical texts of values that come again and again, as one object: the rules of a preset in every agent. */
 export class CanonicalTexts {
-  readonly #written = new Map<string, CanonicalText>();
+  readonly #written = new Map<object, CanonicalText>();
 
   of(value: object): CanonicalText {
-    const key = JSON.stringify(value);
-    const known = this.#written.get(key);
-    if (known !== undefined) return known;
-    const text = new CanonicalText(value);
-    this.#written.set(key, text);
+    const text = this.#written.get(value) ?? new CanonicalText(value);
+    this.#written.set(value, text);
     return text;
   }
 }

@@ -130,13 +130,11 @@ export function bindCredentials(
   credentials: Readonly<Record<string, CredentialSpec>>,
   subject: string,
 ): BoundRules {
-  const bound = Object.entries(network).map(([id, rule]): [string, NetworkRule] => [
-    id,
-    {
-      ...rule,
-      endpoints: rule.endpoints.flatMap((endpoint) => bind(endpoint, credentials, `${subject}, rule ${id}`)),
-    },
-  ]);
+  const bound = Object.entries(network).map(([id, rule]): [string, NetworkRule] => {
+    const endpoints = rule.endpoints.flatMap((one) => bind(one, credentials, `${subject}, rule ${id}`));
+    // A rule that no credential is for stays the very one: a preset's is one object in all agents.
+    return [id, endpoints.every((one, at) => one === rule.endpoints[at]) ? rule : { ...rule, endpoints }];
+  });
   const named = new Set(
     bound.flatMap(([, { endpoints }]) =>
       endpoints.flatMap((endpoint) => endpoint.credential_binding?.provider ?? []),

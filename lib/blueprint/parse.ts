@@ -9,7 +9,7 @@ import { policyDocumentSchema, type PolicyDocument } from "./policy-document.ts"
 import { portsOf } from "./ports.ts";
 import { problemsError, renderPath, type Path, type Problem } from "./problem.ts";
 import { bytesOf, secondsOf } from "./quantities.ts";
-import { mergeRules, ruleFindings } from "./rules.ts";
+import { mergeRules, ruleFindings, type NormalPresets } from "./rules.ts";
 import { blueprintSchema, type AgentDocument, type BlueprintDocument } from "./schema.ts";
 import { seccompFindings, seccompProfileSchema, type SeccompProfileDocument } from "./seccomp.ts";
 import { warningsOf } from "./warnings.ts";
@@ -50,6 +50,7 @@ class Reading {
   readonly problems: Problem[] = [];
   readonly #sources: Sources;
   readonly #document: YamlDocument;
+  readonly #normal: NormalPresets = new Map();
 
   constructor(sources: Sources, document: YamlDocument) {
     this.#sources = sources;
@@ -140,7 +141,7 @@ class Reading {
     const { presets } = this.#sources.catalogue;
     const documents = (agent.presets ?? []).flatMap((name) => presets[name] ?? []);
     const own = policy.network_policies ?? {};
-    const merged = mergeRules(own, documents);
+    const merged = mergeRules(own, documents, this.#normal);
     for (const { rule, preset, other } of merged.conflicts) {
       const reason = `it and ${other} both have a rule ${rule}, and they differ`;
       const here = [...path, "presets", agent.presets?.indexOf(preset) ?? 0];

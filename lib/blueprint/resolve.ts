@@ -1,6 +1,6 @@
 import { NacreError } from "../error.ts";
 import { policyFaults } from "../policy/faults.ts";
-import type { NetworkPolicies, NetworkRule } from "../policy/language.ts";
+import type { NetworkPolicies } from "../policy/language.ts";
 import type {
   AgentSpec,
   Blueprint,
@@ -16,7 +16,7 @@ import { CanonicalText, CanonicalTexts, digestOf } from "./canonical.ts";
 import { bindCredentials, refuseUnbound, type ResolvedCredential } from "./credentials.ts";
 import { nearest } from "./nearest.ts";
 import { renderPath } from "./problem.ts";
-import { mergeRules } from "./rules.ts";
+import { mergeRules, type NormalPresets } from "./rules.ts";
 import type { SeccompProfileDocument } from "./seccomp.ts";
 
 /** A blueprint with nothing left to look up: the whole that runs. */
@@ -59,7 +59,7 @@ export const WORKSPACE = "/sandbox";
 
 /** Looks presets and kits up and merges the rules. Throws `NacreError` where a name is unknown or two rules conflict. */
 export function resolve(blueprint: Blueprint, catalogue: Catalogue): ResolvedBlueprint {
-  const normal = new Map<NetworkRule, NetworkRule>();
+  const normal: NormalPresets = new Map();
   const agents = Object.entries(blueprint.agents).map(
     ([name, agent]) => [name, resolveAgent(name, agent, catalogue, normal)] as const,
   );
@@ -70,7 +70,7 @@ function resolveAgent(
   name: string,
   agent: AgentSpec,
   catalogue: Catalogue,
-  normal: Map<NetworkRule, NetworkRule>,
+  normal: NormalPresets,
 ): ResolvedAgent {
   const subject = `agent ${name}`;
   const presets = agent.presets.map((preset) => entry(catalogue.presets, preset, "preset", subject));

@@ -14,6 +14,8 @@ export interface MergedRules {
   readonly presets: Readonly<Record<string, string>>;
 }
 
+export type NormalPresets = Map<PresetDocument, NetworkPolicies>;
+
 /** Two sources use one rule id for different rules: which of them a denial names would be a guess. */
 export interface RuleConflict {
   readonly rule: string;
@@ -23,20 +25,20 @@ export interface RuleConflict {
 
 /**
  * The policy's rules and the presets', by id. An id that comes twice must mean the same both times.
- * @param normal forms of presets' rules that are known; those that are met are added
+ * @param normal the presets that were met, in their normal form: kept from one agent to the next
  */
 export function mergeRules(
   policy: NetworkPolicies,
   presets: readonly PresetDocument[],
-  normal = new Map<NetworkRule, NetworkRule>(),
+  normal: NormalPresets = new Map(),
 ): MergedRules & { readonly conflicts: readonly RuleConflict[] } {
-  const rules = new Map(Object.entries(policy).map(([id, rule]) => [id, normalRule(id, rule)]));
+  const rules = new Map(Object.entries(normalPolicies(policy)));
   const origin = new Map<string, string>();
   const conflicts: RuleConflict[] = [];
   for (const preset of presets) {
-    for (const [id, written] of Object.entries(preset.network)) {
-      const rule = normal.get(written) ?? normalRule(id, written);
-      normal.set(written, rule);
+    const network = normal.get(preset) ?? normalPolicies(preset.network);
+    normal.set(preset, network);
+    for (const [id, rule] of Object.entries(network)) {
       const known = rules.get(id);
       if (known === undefined) {
         rules.set(id, rule);
@@ -54,6 +56,9 @@ export function mergeRules(
   const sorted = [...rules].sort(([a], [b]) => (a < b ? -1 : 1));
   return { rules: Object.fromEntries(sorted), presets: Object.fromEntries(origin), conflicts };
 }
+
+const normalPolicies = (policies: NetworkPolicies): NetworkPolicies =>
+  Object.fromEntries(Object.entries(policies).map(([id, rule]) => [id, normalRule(id, rule)]));
 
 /** One form for every way to write a rule: defaults written out, lists without meaning in their order sorted. */
 function normalRule(id: string, rule: NetworkRule): NetworkRule {

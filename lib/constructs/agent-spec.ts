@@ -153,7 +153,7 @@ function conflicts(props: AgentSandboxProps): Finding[] {
   let rules = props.policy?.network_policies ?? {};
   for (const { id, rule } of rulesOf(props)) {
     const added = { name: id, description: "", network: { [id]: rule }, credentials: {}, reasons: {} };
-    if (mergeRules(rules, [added]).conflicts.length > 0) {
+    if (Object.hasOwn(rules, id) && mergeRules(rules, [added]).conflicts.length > 0) {
       const fix = 'name one of them: .named("other"), or give all programs to one .from(…)';
       found.push({ path: ["egress"], reason: `two different rules are called ${id}`, fix });
     }
