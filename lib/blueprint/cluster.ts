@@ -108,7 +108,7 @@ export const clusterSchema = z.strictObject({
     .enum(["runtime-default", "localhost"])
     .optional()
     .describe(
-      "`localhost`: each node holds the blueprint's profiles in its kubelet's folder, as `nacre/DIGEST.json` (`nacre synth` writes them).",
+      "`localhost`: each node holds the blueprint's profiles in its kubelet's folder, as `nacre/DIGEST.json`; each is the ConfigMap `seccomp-DIGEST` too.",
     )
     .meta({ default: "`runtime-default`" }),
   userNamespaces: z

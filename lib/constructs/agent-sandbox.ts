@@ -1,5 +1,5 @@
 import { Construct } from "constructs";
-import type { AgentSpec, IsolationLevel } from "../blueprint/index.ts";
+import { nameSchema, type AgentSpec, type IsolationLevel } from "../blueprint/index.ts";
 import type { AgentSandboxProps } from "./agent-sandbox-props.ts";
 import { problemsOf, specOf } from "./agent-spec.ts";
 import { brand, branded } from "./brand.ts";
@@ -17,6 +17,10 @@ export class AgentSandbox<I extends IsolationLevel = IsolationLevel> extends Con
     brand(this, "AgentSandbox");
     this.props = props;
     this.node.addValidation({ validate: () => problemsOf(this.name, this.props) });
+    this.node.addValidation({
+      validate: () =>
+        nameSchema.safeParse(this.identity).success ? [] : [`moved from no name: ${this.identity}`],
+    });
   }
 
   /** Whether it is a sandbox, of this copy of the package or of another. */

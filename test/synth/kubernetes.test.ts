@@ -67,6 +67,12 @@ test("the same tree gives the same bytes, whatever the order it was made in", ()
   expect(JSON.stringify(synth(sandboxes()))).toBe(bytes);
 });
 
+test("what a sandbox was moved from has to be a name", () => {
+  const app = new Environment("dev", { target: Target.cluster() });
+  new AgentSandbox(app, "agent", { agent: Command.of("sleep", "infinity") }).moved("Not A Name");
+  expect(() => synth(app)).toThrow(/dev\/agent: moved from no name: Not A Name/);
+});
+
 test("a sandbox that was moved keeps its objects' names, selectors and claim", () => {
   const app = new Environment("dev", { target: cluster() });
   const moved = { agent: Command.of("sleep", "infinity"), walls: bestEffort };
@@ -320,6 +326,7 @@ describe("escape hatches", () => {
     ["Deployment/agent-agent", `${pod}/containers/-`],
     ["Deployment/agent-agent", `${pod}/volumes/-`],
     ["Deployment/agent-agent", `${pod}/containers/0/image`],
+    ["Deployment/egress-agent", `${pod}/containers/0/readinessProbe/exec`],
     ["Deployment/agent-agent", "/spec/template/metadata/labels/nacre.dev~1role"],
     ["Deployment/egress-agent", `${pod}/serviceAccountName`],
     ["NetworkPolicy/agent-agent", "/spec/egress/-"],

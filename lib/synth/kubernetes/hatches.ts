@@ -23,7 +23,8 @@ const open: Readonly<Record<string, readonly RegExp[]>> = {
     pattern(
       `${POD}/spec/(nodeSelector|tolerations|affinity|topologySpreadConstraints|terminationGracePeriodSeconds|schedulerName|imagePullSecrets)(/.*)?`,
     ),
-    pattern(`${POD}/spec/containers/0/(readinessProbe|livenessProbe|startupProbe)(/.*)?`),
+    // Their times alone: a probe may run a program in the container, which no wall then stands around.
+    pattern(`${POD}/spec/containers/0/(readiness|liveness)Probe/[A-Za-z]+(Seconds|Threshold)`),
     pattern(`${POD}/spec/containers/0/resources/(requests|limits)/(cpu|memory|ephemeral-storage)`),
     pattern("/spec/(revisionHistoryLimit|progressDeadlineSeconds|minReadySeconds)"),
   ],
