@@ -17,10 +17,7 @@ export class AgentSandbox<I extends IsolationLevel = IsolationLevel> extends Con
     brand(this, "AgentSandbox");
     this.props = props;
     this.node.addValidation({ validate: () => problemsOf(this.name, this.props) });
-    this.node.addValidation({
-      validate: () =>
-        nameSchema.safeParse(this.identity).success ? [] : [`moved from no name: ${this.identity}`],
-    });
+    this.node.addValidation({ validate: () => this.#formerProblems() });
   }
 
   /** Whether it is a sandbox, of this copy of the package or of another. */
@@ -46,6 +43,11 @@ export class AgentSandbox<I extends IsolationLevel = IsolationLevel> extends Con
   moved(from: string): this {
     this.#identity = from;
     return this;
+  }
+
+  #formerProblems(): string[] {
+    if (this.#identity === undefined || nameSchema.safeParse(this.#identity).success) return [];
+    return [`moved from no name: ${this.#identity} (write the name that it was deployed as)`];
   }
 
   /** The name that its objects have: its own, unless it was moved. */
