@@ -87,12 +87,16 @@ async function read(
 function foundation({ objects }: KubernetesObjects, wall: Wall, identity: string): ChartObject[] {
   const own = (path: string): boolean => path.startsWith(`sandbox-${identity}/`);
   return objects.filter(({ path, manifest: { kind } }) => {
-    if (wall === "network")
-      return (
-        (kind === "NetworkPolicy" && (own(path) || !path.startsWith("sandbox-"))) || kind === "Namespace"
-      );
-    if (wall === "credentials")
+    const common = !path.startsWith("sandbox-");
+    if (wall === "network") {
+      if (kind === "Namespace" || (own(path) && kind === "ConfigMap")) return true;
+      return (own(path) || common) && /^(NetworkPolicy|Service)$/.test(kind);
+    }
+    if (wall === "credentials") {
+      if (path.startsWith("router/")) return /^(Deployment|ServiceAccount|ConfigMap)$/.test(kind);
       return own(path) && /^(Deployment|ServiceAccount|Role|RoleBinding)$/.test(kind);
+    }
+    if (path.startsWith(`walls/${wall === "files" ? "landlock" : "seccomp"}-`)) return true;
     return (
       path === `sandbox-${identity}/agent/workload` || /^(Namespace|ValidatingAdmissionPolicy.*)$/.test(kind)
     );
@@ -108,11 +112,11 @@ function differencesOf({ manifest }: ChartObject, held: Held): string[] {
     .map((path) => `${name}: ${path}`);
 }
 
-/** NetworkPolicies add up: one more can only open. */
+/** NetworkPolicies add up, and so do roles: one more can only open. A workload of nobody's stands behind no wall. */
 function strangers({ objects }: KubernetesObjects, held: Held): string[] {
   const own = new Set(objects.map(({ manifest }) => `${manifest.kind}/${manifest.metadata.name}`));
   return [...held.keys()]
-    .filter((name) => name.startsWith("NetworkPolicy/") && !own.has(name))
+    .filter((name) => /^(NetworkPolicy|Deployment|RoleBinding)\//.test(name) && !own.has(name))
     .map((name) => `${name} is not the blueprint's, and can only open more`);
 }
 

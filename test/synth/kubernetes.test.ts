@@ -67,6 +67,23 @@ test("the same tree gives the same bytes, whatever the order it was made in", ()
   expect(JSON.stringify(synth(sandboxes()))).toBe(bytes);
 });
 
+test.each(["/", "/nacre", "/etc", "/etc/nacre/walls", "/proc/self", "/var", "/run/x", "/usr/local", "/x:y"])(
+  "no volume lies at %s: it would replace what the walls are made of",
+  (path) => {
+    for (const props of [{ persist: [path] }, { landlock: LandlockProfile.of({ readWrite: [path] }) }]) {
+      const app = new Environment("dev", { target: Target.cluster() });
+      new AgentSandbox(app, "agent", { agent: Command.of("sleep", "infinity"), ...props });
+      expect(() => synth(app)).toThrow(/cannot be (writable in a pod|a volume's place)|filesystem_policy/);
+    }
+  },
+);
+
+test.each(["default", "kube-system"])("the namespace %s is the cluster's own", (namespace) => {
+  const app = new Environment("dev", { target: Target.cluster({ namespace }) });
+  new AgentSandbox(app, "agent", { agent: Command.of("sleep", "infinity") });
+  expect(() => synth(app)).toThrow(/is the cluster's own/);
+});
+
 test("what a sandbox was moved from has to be a name", () => {
   const app = new Environment("dev", { target: Target.cluster() });
   new AgentSandbox(app, "agent", { agent: Command.of("sleep", "infinity") }).moved("Not A Name");
@@ -327,6 +344,10 @@ describe("escape hatches", () => {
     ["Deployment/agent-agent", `${pod}/volumes/-`],
     ["Deployment/agent-agent", `${pod}/containers/0/image`],
     ["Deployment/egress-agent", `${pod}/containers/0/readinessProbe/exec`],
+    ["Deployment/agent-agent", "/spec/template/metadata/annotations/k8s.v1.cni.cncf.io~1networks"],
+    ["Deployment/agent-agent", "/metadata/annotations/argocd.argoproj.io~1hook"],
+    ["NetworkPolicy/agent-agent", "/metadata/annotations/team"],
+    ["Namespace/nacre-dev", "/metadata/labels/team"],
     ["Deployment/agent-agent", "/spec/template/metadata/labels/nacre.dev~1role"],
     ["Deployment/egress-agent", `${pod}/serviceAccountName`],
     ["NetworkPolicy/agent-agent", "/spec/egress/-"],

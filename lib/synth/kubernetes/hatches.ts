@@ -10,8 +10,16 @@ const operationSchema = z.union([
   z.strictObject({ op: z.literal("remove"), path: z.string().startsWith("/") }),
 ]);
 
-/** Labels and annotations that are nobody's but Nacre's. */
-const OWN = /^(nacre\.dev|app\.kubernetes\.io~1managed-by|pod-security\.kubernetes\.io)/;
+/** Labels and annotations that steer Nacre, Kubernetes itself, or a tool that then would not apply the object. */
+const STEERING =
+  /(^|\.)(nacre\.dev|kubernetes\.io|k8s\.io|argoproj\.io|fluxcd\.io|istio\.io|linkerd\.io|cilium\.io|projectcalico\.org)~1|^[a-z-]*istio-injection$/;
+/** Objects that are walls: others select by their labels, and tools leave them out by their annotations. */
+const WALLS: ReadonlySet<string> = new Set([
+  "Namespace",
+  "NetworkPolicy",
+  "ValidatingAdmissionPolicy",
+  "ValidatingAdmissionPolicyBinding",
+]);
 const NOTE = "/metadata/(labels|annotations)/[^/]+";
 const POD = "/spec/template";
 
@@ -19,7 +27,8 @@ const POD = "/spec/template";
 const open: Readonly<Record<string, readonly RegExp[]>> = {
   "*": [pattern(NOTE)],
   Deployment: [
-    pattern(`${POD}/metadata/annotations/[^/]+`),
+    // Of a pod's annotations many are a runtime's or a network's orders: the one that restarts it is open.
+    pattern(`${POD}/metadata/annotations/kubectl\\.kubernetes\\.io~1restartedAt`),
     pattern(
       `${POD}/spec/(nodeSelector|tolerations|affinity|topologySpreadConstraints|terminationGracePeriodSeconds|schedulerName|imagePullSecrets)(/.*)?`,
     ),
@@ -69,7 +78,7 @@ export function hatchProblems(hatch: Hatch, manifest: Manifest | undefined): Ref
 
 function isOpen(kind: string, { path }: PatchOperation): boolean {
   const last = path.split("/").at(-1) ?? "";
-  if (/\/(labels|annotations)\//.test(path) && OWN.test(last)) return false;
+  if (new RegExp(`^${NOTE}$`).test(path) && (WALLS.has(kind) || STEERING.test(last))) return false;
   return [...(open["*"] ?? []), ...(open[kind] ?? [])].some((pattern) => pattern.test(path));
 }
 

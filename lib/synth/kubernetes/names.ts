@@ -32,7 +32,15 @@ export const nameOf = (role: Exclude<Role, "router"> | "policy" | "workspace", s
  */
 export function namespaceOf(environment: Environment<KubernetesTarget>, project: string): string {
   const named = environment.namespace?.props.name ?? environment.target.settings.namespace;
-  if (named !== undefined) return named;
+  if (named !== undefined) {
+    if (!/^(default|kube-.*)$/.test(named)) return named;
+    throw new NacreError({
+      code: "invalid_environment",
+      subject: environment.node.path || environment.name,
+      message: `the namespace ${named} is the cluster's own`,
+      hint: "name one that nothing else lives in",
+    });
+  }
   const made = `${project}-${environment.name}`.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
   if (/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(made)) return made;
   throw new NacreError({

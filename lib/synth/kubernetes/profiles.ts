@@ -46,7 +46,11 @@ export class Profiles {
 
   #keep(kind: "landlock" | "seccomp", text: string, digest: string): string {
     const name = `${kind}-${short(digest)}`;
-    if (!this.#made.has(name)) {
+    const known = this.#made.get(name);
+    // Two texts under one short digest: one sandbox would get another's walls.
+    if (known !== undefined && known !== text)
+      throw new RangeError(`two ${kind} profiles are called ${name}`);
+    if (known === undefined) {
       new k8s.KubeConfigMap(this.#scope, name, {
         metadata: metadataOf(this.#parts, name),
         immutable: true,

@@ -1,4 +1,4 @@
-import { isWithin, type ResolvedAgent, type ResolvedBlueprint } from "../../blueprint/index.ts";
+import { isWithin, WORKSPACE, type ResolvedAgent, type ResolvedBlueprint } from "../../blueprint/index.ts";
 import { type Environment, type KubernetesTarget, offerOf } from "../../constructs/index.ts";
 import type { Refusal } from "./refusal.ts";
 
@@ -29,6 +29,7 @@ function agentProblems(agent: ResolvedAgent, { kind, settings }: KubernetesTarge
       ? [{ reason: `isolation ${agent.isolation}: ${offer.refused}`, fix: offer.fix }]
       : []),
     ...identity(agent, settings.userNamespaces),
+    ...writable(agent),
     ...readOnly(agent),
     ...restart(agent),
   ];
@@ -43,6 +44,29 @@ function identity({ identity: who }: ResolvedAgent, userNamespaces: boolean): Pr
       reason: `run_as_${what} ${name}: a pod${userNamespaces ? " with a user namespace" : ""} has no number above ${most}`,
       fix: `write sandbox, or a number up to ${most}`,
     }));
+}
+
+/** What the image, the runtime and Nacre put there: a volume over it would replace the launcher, its rules or the system. */
+const SYSTEM = [
+  ...["/nacre", "/etc", "/proc", "/sys", "/dev", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"],
+  ...["/run", "/var/run"],
+];
+
+/** Folders of a pod that are volumes: nothing of the system's, and nothing that a mount cannot be called. */
+function writable({ files, persist }: ResolvedAgent): Problem[] {
+  const mounted = files.readWrite.filter((path) => !isWithin(path, "/dev"));
+  return [...new Set([...persist, ...mounted])].flatMap((path) => {
+    const system = SYSTEM.find((folder) => path === "/" || isWithin(path, folder) || isWithin(folder, path));
+    if (system !== undefined)
+      return [
+        {
+          reason: `${path} cannot be writable in a pod: it would lie over ${system}`,
+          fix: `write ${WORKSPACE}${path === "/" ? "" : path} instead`,
+        },
+      ];
+    if (!path.includes(":")) return [];
+    return [{ reason: `${path} cannot be a volume's place: it has a colon`, fix: "write another path" }];
+  });
 }
 
 /** What is under a writable folder is writable. */
