@@ -98,7 +98,10 @@ test("plain pulumi up and nacre work on one environment: what one made is nothin
 
   const same = ["-b", "stacks/small.yaml", "--overlay", "stacks/overlay.yaml"];
   expect(await nacre("preview", "--expect-no-changes", ...same)).toContain("nothing would change");
-  const other = await nacre("preview", "-b", "stacks/small.yaml");
+  // What the stack's file says need not be said again; what is said on the command line comes first.
+  expect(await nacre("preview", "--expect-no-changes")).toContain("nothing would change");
+  writeFileSync(join(checkout, "stacks/other.yaml"), 'agents: { sleeper: { ports: { "8080": 18482 } } }\n');
+  const other = await nacre("preview", "--overlay", "stacks/other.yaml");
   expect(other).toContain("sleeper");
   expect(other).not.toContain("nothing would change");
   expect(await nacre("up", ...same)).toContain("nothing changed");
