@@ -1,12 +1,11 @@
 import { gatewayOf, type GatewaySettings } from "../blueprint/index.ts";
 import type { Environment, GatewayTarget } from "../constructs/index.ts";
-import { NacreError } from "../error.ts";
 import { argumentsOf } from "./gateway/arguments.ts";
 import { filesOf, type GatewayFile } from "./gateway/files.ts";
 import { addressesOf, containerNameOf, k3sNetwork } from "./gateway/network.ts";
 import { refusalsOf } from "./gateway/refusals.ts";
 import { unconfigured } from "./kubernetes/image.ts";
-import type { Refusal } from "./kubernetes/refusal.ts";
+import { refuse, type Refusal } from "./kubernetes/refusal.ts";
 
 export type { GatewayFile } from "./gateway/files.ts";
 
@@ -106,7 +105,7 @@ export function synthesizeGateway(
   environment.toBlueprint(); // its validations
   const { gateway } = environment;
   const settings = gateway?.settings ?? gatewayOf({});
-  if (gateway !== undefined) refuse(refusalsOf(gateway, settings));
+  if (gateway !== undefined) refuse(refusalsOf(gateway, settings), `environment ${environment.name}`);
   const name = containerNameOf(environment);
   const addresses = addressesOf(environment);
   const labels = {
@@ -221,18 +220,4 @@ function warningsOf({ dns, resources }: GatewaySettings): string[] {
       ? ["gateway: its memory has no limit (set resources.memory of the gateway)"]
       : []),
   ];
-}
-
-function refuse(found: readonly Refusal[]): void {
-  const [first, ...others] = found;
-  if (first === undefined) return;
-  throw new NacreError({
-    code: "unenforceable",
-    subject: first.subject,
-    message: [
-      first.reason,
-      ...others.map(({ subject, reason, fix }) => `${subject}: ${reason} (${fix})`),
-    ].join("\n"),
-    hint: first.fix,
-  });
 }

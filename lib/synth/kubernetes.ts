@@ -17,7 +17,6 @@ import {
   type Wall,
   type Enforcement,
 } from "../constructs/index.ts";
-import { NacreError } from "../error.ts";
 import { openHosts } from "../policy/open-hosts.ts";
 import { chartSettingsOf } from "./gateway/network.ts";
 import { addAdmission } from "./kubernetes/admission.ts";
@@ -33,7 +32,7 @@ import { obstaclesOf } from "./kubernetes/obstacles.ts";
 import { PolicyTexts } from "./kubernetes/policy-texts.ts";
 import { Profiles } from "./kubernetes/profiles.ts";
 import { withYoungerFields } from "./kubernetes/pod.ts";
-import type { Refusal } from "./kubernetes/refusal.ts";
+import { refuse, type Refusal } from "./kubernetes/refusal.ts";
 import { refusalsOf } from "./kubernetes/refusals.ts";
 import { addRouter } from "./kubernetes/router.ts";
 import { after, comesAfter, metadataOf, type Parts } from "./kubernetes/scope.ts";
@@ -95,7 +94,7 @@ export function synthesizeKubernetes(
 ): KubernetesObjects {
   const blueprint = environment.toBlueprint();
   const resolved = resolve(blueprint, options.catalogue);
-  refuse(environment, refusalsOf(environment, resolved));
+  refuse(refusalsOf(environment, resolved), `environment ${environment.name}`);
   const project = environment.project ?? options.project ?? "nacre";
   const namespace = namespaceOf(environment, project);
   const digests = digestsOf(environment, resolved);
@@ -236,8 +235,8 @@ function patched(
   if (hatches.length === 0) return { objects, hatches };
   const byName = new Map(objects.map((object) => [objectName(object.manifest), object]));
   refuse(
-    environment,
     hatches.flatMap((hatch) => hatchProblems(hatch, byName.get(hatch.object)?.manifest)),
+    `environment ${environment.name}`,
   );
   const manifests = new Map<string, Manifest>();
   for (const hatch of hatches) {
@@ -295,19 +294,5 @@ function warningsOf(
           ]
         : []),
     ];
-  });
-}
-
-function refuse(environment: Environment, found: readonly Refusal[]): void {
-  const [first, ...others] = found;
-  if (first === undefined) return;
-  throw new NacreError({
-    code: "unenforceable",
-    subject: first.subject === "" ? `environment ${environment.name}` : first.subject,
-    message: [
-      first.reason,
-      ...others.map(({ subject, reason, fix }) => `${subject}: ${reason} (${fix})`),
-    ].join("\n"),
-    hint: first.fix,
   });
 }
