@@ -67,7 +67,7 @@ export function configOf(all: Readonly<Record<string, string>>): StackConfig {
     // An empty text is how Pulumi.yaml says that there is none.
     .filter(([, value]) => value !== "");
   const written = Object.fromEntries(own);
-  const problems = [...findings(stackConfigSchema, written), ...misplaced(written, [])];
+  const problems = [...findings(stackConfigSchema, written), ...misplaced(written)];
   if (problems.length === 0) return stackConfigSchema.parse(written);
   throw new NacreError({
     code: "invalid_config",
@@ -100,7 +100,7 @@ const fileSchema = z.looseObject({ config: z.record(z.string(), z.unknown()).opt
 export function examineStackFile(text: string, file: string): Examined<StackConfig> {
   const read = examineText(fileSchema, text, file, ({ config = {} }) => {
     const own = ownOf(config);
-    return [...findings(stackConfigSchema, own), ...misplaced(own, [])].map((finding) => {
+    return [...findings(stackConfigSchema, own), ...misplaced(own)].map((finding) => {
       const [first = "", ...rest] = finding.path;
       return { ...finding, path: ["config", `${PREFIX}${first}`, ...rest] };
     });
@@ -117,7 +117,7 @@ const ownOf = (config: Readonly<Record<string, unknown>>): Readonly<Record<strin
   );
 
 /** What the target does not look at would be believed to hold. */
-function misplaced(written: Readonly<Record<string, unknown>>, at: readonly string[]): Finding[] {
+function misplaced(written: Readonly<Record<string, unknown>>): Finding[] {
   const { target = "host" } = written;
   const others =
     target === "host"
@@ -128,7 +128,7 @@ function misplaced(written: Readonly<Record<string, unknown>>, at: readonly stri
   return others
     .filter((key) => written[key] !== undefined)
     .map((key) => ({
-      path: [...at, key],
+      path: [key],
       reason: `the target ${typeof target === "string" ? target : "host"} has no use for it`,
       fix: "remove it, or choose another nacre:target",
     }));
