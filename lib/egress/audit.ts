@@ -2,11 +2,21 @@ import { auditFile, type AuditPart, partOf } from "./audit-parts.ts";
 import { type AuditEvent, type AuditRecord, denialId } from "./audit-record.ts";
 import { ChainedFile } from "./chained-file.ts";
 import { limits } from "./limits.ts";
+import { beforehand } from "./together.ts";
 
 /** What the audit needs of the policy in force. */
 export interface InForce {
   readonly hash: string;
   readonly revision: number;
+}
+
+/** When a record is in its file: at once, or with others of the same moment, before any held stream is written. */
+type When = "now" | "beforehand";
+
+/** Records of one file that are to be written next; `told`: losses that one of them tells of. */
+interface Waiting {
+  records: number;
+  told: number;
 }
 
 interface Repeat {
@@ -26,6 +36,12 @@ export class Audit {
   readonly #complain: (message: string) => void;
   readonly #repeats = new Map<string, Repeat>();
   readonly #lost: Record<AuditPart, number> = { policy: 0, passed: 0, refused: 0 };
+  readonly #waiting: Record<AuditPart, Waiting> = {
+    policy: { records: 0, told: 0 },
+    passed: { records: 0, told: 0 },
+    refused: { records: 0, told: 0 },
+  };
+  readonly #flushPassed = (): void => this.#flush("passed");
   #written = 0;
 
   /** Opens or makes the files (0600). Throws where it cannot: without an audit nothing is decided. */
@@ -37,12 +53,15 @@ export class Audit {
     this.#files = { policy: open("policy"), passed: open("passed"), refused: open("refused") };
   }
 
-  /** Writes `event`, or counts it where it was just written. Never throws. */
-  write(event: AuditEvent): void {
+  /**
+   * Writes `event`, or counts it where it was just written. Never throws.
+   * @param when `beforehand`: of what is let through, where its next step is taken on held streams alone (`together`)
+   */
+  write(event: AuditEvent, when: When = "now"): void {
     // What keeps a connection from being made has a layer, and so an id that a person can name.
     const full = event.layer === undefined ? event : { ...event, id: denialId(event) };
     if (event.layer === undefined && full.kind !== "dns") {
-      this.#append(full);
+      this.#append(full, undefined, when);
       return;
     }
     const key = `${full.kind} ${full.verdict} ${denialId(full)} ${full.reason ?? ""}`;
@@ -61,6 +80,7 @@ export class Audit {
   /** Writes what was only counted so far. */
   close(): void {
     for (const key of [...this.#repeats.keys()]) this.#settle(key);
+    this.#flush("passed");
     for (const file of Object.values(this.#files)) file.close();
   }
 
@@ -72,22 +92,31 @@ export class Audit {
     if (repeat.count > 0) this.#append(repeat.event, repeat.count);
   }
 
-  #append(event: AuditEvent, count?: number): void {
+  #append(event: AuditEvent, count?: number, when: When = "now"): void {
     const part = partOf(event);
-    try {
-      if (this.#lost[part] > 0) {
-        this.#put(
-          part,
-          { kind: "lost", verdict: "failed", reason: "could not be written" },
-          this.#lost[part],
-        );
-        this.#lost[part] = 0;
-      }
-      this.#put(part, event, count);
-    } catch (error) {
-      if (this.#lost[part] === 0) this.#complain(`audit: ${String(error)}`);
-      this.#lost[part]++;
+    const waiting = this.#waiting[part];
+    const lost = this.#lost[part];
+    if (lost > 0) {
+      this.#put(part, { kind: "lost", verdict: "failed", reason: "could not be written" }, lost);
+      waiting.told += lost;
+      this.#lost[part] = 0;
     }
+    this.#put(part, event, count);
+    waiting.records++;
+    if (when === "beforehand" && part === "passed") beforehand(this.#flushPassed);
+    else this.#flush(part);
+  }
+
+  #flush(part: AuditPart): void {
+    const waiting = this.#waiting[part];
+    if (waiting.records === 0) return;
+    try {
+      this.#files[part].flush();
+    } catch (error) {
+      if (waiting.told === 0) this.#complain(`audit: ${String(error)}`);
+      this.#lost[part] += waiting.records + waiting.told;
+    }
+    waiting.records = waiting.told = 0;
   }
 
   #put(part: AuditPart, event: AuditEvent, count: number | undefined): void {

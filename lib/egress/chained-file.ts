@@ -8,7 +8,10 @@ export class ChainedFile {
   readonly #bytes: number;
   #fd: number;
   #size: number;
+  /** Of the last line that is in the file, and of the last one that is to be. */
+  #written: string;
   #prev: string;
+  #lines: string[] = [];
 
   /**
    * Opens or makes the file (0600), and goes on with its chain. Throws where it cannot.
@@ -20,16 +23,29 @@ export class ChainedFile {
     this.#fd = open(file);
     const end = lastLine(this.#fd);
     this.#size = end.size;
-    this.#prev = end.hash;
+    this.#written = this.#prev = end.hash;
     if (end.torn) this.#size += fs.writeSync(this.#fd, "\n");
   }
 
-  /** Writes `record` with `prev`. Throws where it cannot; the next is tried all the same. */
+  /** `record`, which has a field, with `prev` is the next line, from the next `flush` on. */
   append(record: object): void {
-    if (this.#size > this.#bytes) this.#rotate();
-    const line = JSON.stringify({ ...record, prev: this.#prev });
-    this.#size += fs.writeSync(this.#fd, `${line}\n`);
+    const line = `${JSON.stringify(record).slice(0, -1)},"prev":"${this.#prev}"}`;
+    this.#lines.push(`${line}\n`);
     this.#prev = hashOf("sha256", line, "hex");
+  }
+
+  /** Writes what was appended. Throws where it cannot: those lines are gone, and the chain goes on without them. */
+  flush(): void {
+    const text = this.#lines.join("");
+    this.#lines = [];
+    try {
+      if (this.#size > this.#bytes) this.#rotate();
+      this.#size += fs.writeSync(this.#fd, text);
+      this.#written = this.#prev;
+    } catch (error) {
+      this.#prev = this.#written;
+      throw error;
+    }
   }
 
   close(): void {

@@ -1,11 +1,13 @@
 import { once } from "node:events";
 import http from "node:http";
+import type net from "node:net";
 import type { Destination } from "../policy/decision.ts";
 import { forwardedHeaders, forwardedTrailers } from "./http-headers.ts";
 import type { ReadRequest } from "./http-request.ts";
 import { limits } from "./limits.ts";
 import { isCredential } from "./own-credential.ts";
 import type { Origin } from "./origin.ts";
+import { meanwhile, together } from "./together.ts";
 
 /** What the request carries beside what the agent wrote. */
 export interface Dressed {
@@ -46,7 +48,7 @@ export async function forward(forwarding: Forwarding): Promise<void> {
     const upstream = start(forwarding);
     carrying.upstream = upstream;
     const gone = (): void => void upstream.destroy();
-    response.once("close", gone);
+    response.on("close", gone);
     try {
       const answered = await answerTo(upstream, forwarding);
       await back(answered, forwarding);
@@ -130,14 +132,15 @@ async function answerTo(
 ): Promise<http.IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
   let answered = false;
-  upstream.once("response", (answer) => {
+  // Each comes once, so `once` would say no more, and cost more.
+  upstream.on("response", (answer) => {
     answered = true;
     resolve(answer);
   });
   upstream.on("error", (error: NodeJS.ErrnoException) => {
     reject(error.code === "HPE_HEADER_OVERFLOW" ? tooLong : error);
   });
-  upstream.once("close", () => {
+  upstream.on("close", () => {
     if (!answered) reject(new Error("closed without an answer"));
   });
   if (begin === "continue") {
@@ -188,6 +191,7 @@ async function back(
   ) {
     headers.push("Transfer-Encoding", "chunked");
   }
+  together(request.socket);
   const reason = answered.statusMessage ?? "";
   // RFC 9112, 4: nobody reads it; Node throws where it is not as it should be.
   response.writeHead(status, /^[\t\x20-\x7e]*$/.test(reason) ? reason : "", headers);
@@ -196,7 +200,7 @@ async function back(
     response.end();
     return;
   }
-  await pour(answered, response);
+  await pour(answered, response, request.socket);
   if (!request.complete) {
     if (!response.writableFinished) await once(response, "close");
     request.socket.destroySoon();
@@ -207,7 +211,11 @@ async function back(
  * The body of an answer, with back-pressure, to its last byte. What breaks off is cut on the other side too. (Node's `pipeline`
  * does the same at a quarter of what a small request costs altogether.)
  */
-async function pour(answered: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+async function pour(
+  answered: http.IncomingMessage,
+  response: http.ServerResponse,
+  socket: net.Socket,
+): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<undefined>();
   const broken = (error?: Error): void => {
     response.destroy();
@@ -219,17 +227,17 @@ async function pour(answered: http.IncomingMessage, response: http.ServerRespons
     answered.pause();
     response.once("drain", flow);
   });
-  answered.once("end", () => {
+  answered.on("end", () => {
     const trailers = forwardedTrailers(answered);
     if (trailers.length > 0) response.addTrailers(trailers);
-    response.end();
+    meanwhile(socket, () => response.end());
   });
-  answered.once("error", broken).once("close", () => {
+  answered.on("error", broken).on("close", () => {
     if (!answered.complete) broken();
   });
   response
-    .once("finish", () => resolve(undefined))
-    .once("close", () => {
+    .on("finish", () => resolve(undefined))
+    .on("close", () => {
       if (!response.writableFinished) broken();
     });
   await promise;

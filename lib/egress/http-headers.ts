@@ -58,7 +58,9 @@ export function forwardedTrailers(
 }
 
 /** What `Connection` names as its own (RFC 9110, 7.6.1): but the framing and the host, whose loss would change the message. */
-function listed(connection: string): Set<string> {
+function listed(connection: string): Set<string> | undefined {
+  // As nearly everybody writes it; the field itself never goes on.
+  if (connection === "keep-alive" || connection === "close") return undefined;
   const names = connection
     .toLowerCase()
     .split(",")

@@ -119,7 +119,7 @@ export class Inspector {
     const { request, response } = turn;
     const { inspected } = standing;
     standing.current = response;
-    response.once("close", () => {
+    response.on("close", () => {
       standing.current = undefined;
       const next = standing.waiting.shift();
       if (next !== undefined && !request.socket.destroyed) this.#serve(next, standing);
@@ -162,7 +162,7 @@ export class Inspector {
       return;
     }
     const origin = origins.to(where, secure, decision.within);
-    this.#write(inspected, read, decision);
+    this.#write(inspected, read, decision, "beforehand");
     const carrying: Carrying = { upstream: undefined, isCut: false };
     const forget = tunnels.add({
       denied: () => {
@@ -191,21 +191,27 @@ export class Inspector {
     void answer(turn, 403, denialBody(denied, where, who));
   }
 
-  #write({ where, who }: Inspected, { method, path }: ReadRequest, said: Said): void {
-    const { verdict, rule, layer, reason } = said;
-    const fix = sayable(said.fix);
-    this.#parts.audit.write({
-      kind: "request",
-      verdict,
-      ...where,
-      ...who,
-      rule,
-      method,
-      path: shortened(path),
-      layer,
-      reason,
-      fix,
-    });
+  #write(
+    { where, who }: Inspected,
+    { method, path }: ReadRequest,
+    { verdict, rule, layer, reason, fix }: Said,
+    when: "now" | "beforehand" = "now",
+  ): void {
+    this.#parts.audit.write(
+      {
+        kind: "request",
+        verdict,
+        ...where,
+        ...who,
+        rule,
+        method,
+        path: shortened(path),
+        layer,
+        reason,
+        fix: sayable(fix),
+      },
+      when,
+    );
   }
 
   /** What cannot be read is refused, and so is all that follows it on that connection. */
@@ -302,7 +308,8 @@ export class Inspector {
 
 /** A query is kept for a person to allow it, and not where it may hold a secret of the agent's. */
 function sayable(fix: Said["fix"]): Said["fix"] {
-  const query = readQuery(fix?.allow?.query ?? "");
+  if (fix?.allow?.query === undefined) return fix;
+  const query = readQuery(fix.allow.query);
   if (query !== "unreadable" && ![...query.keys()].some(isCredential)) return fix;
   return { text: "a rule that has that query allows it; it may hold a secret, and so is not kept" };
 }

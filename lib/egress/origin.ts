@@ -5,6 +5,7 @@ import { type Dial, UpstreamAgent } from "../router/upstream.ts";
 import type { Target } from "../router/target.ts";
 import type { TrustStore } from "../router/trust-store.ts";
 import { limits } from "./limits.ts";
+import { together } from "./together.ts";
 
 /**
  * The connections to one origin that inspected requests go out on. One is made ready before an agent's own handshake
@@ -42,7 +43,18 @@ export class Origin extends UpstreamAgent {
       return;
     }
     ready.setTimeout(0);
+    together(ready);
     callback(null, ready);
+  }
+
+  override reuseSocket(socket: Duplex, request: http.ClientRequest): void {
+    super.reuseSocket(socket, request);
+    together(socket);
+  }
+
+  /** All are alike. */
+  override getName(): string {
+    return "origin";
   }
 
   override destroy(): void {

@@ -2,12 +2,15 @@ import { createHash } from "node:crypto";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { Writable } from "node:stream";
+import { setImmediate } from "node:timers/promises";
 import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
 import { Audit } from "../../lib/egress/audit.ts";
 import { auditFile, auditParts } from "../../lib/egress/audit-parts.ts";
 import type { AuditEvent } from "../../lib/egress/audit-record.ts";
 import { readAudit, readDenials } from "../../lib/egress/denials.ts";
 import { limits } from "../../lib/egress/limits.ts";
+import { together } from "../../lib/egress/together.ts";
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "nacre-audit-"));
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
@@ -210,6 +213,55 @@ describe("the audit", () => {
       ["lost", undefined, 2],
       ["connect", "kept.example", undefined],
     ]);
+  });
+
+  describe("of what is let through", () => {
+    const allow = (host: string): AuditEvent => ({ kind: "request", verdict: "allow", host, port: 443 });
+    const hosts = (file: string): unknown[] =>
+      [...readAudit(file)].map(({ kind, host, count }) => host ?? [kind, count]);
+
+    test("is in the file before a byte goes out, with all that waits", async () => {
+      const file = fresh();
+      const audit = open(file);
+      const before: unknown[][] = [];
+      const [a, b] = ["a", "b"].map(
+        () => new Writable({ write: (_chunk, _encoding, done) => (before.push(hosts(file)), done()) }),
+      );
+      audit.write(allow("a.example"), "beforehand");
+      expect(hosts(file)).toEqual([]);
+      together(a!);
+      a!.write("1");
+      for (const host of ["b.example", "c.example"]) audit.write(allow(host), "beforehand");
+      together(b!);
+      b!.write("1");
+      audit.write(deny("d.example"));
+      await setImmediate();
+      expect(before).toEqual([
+        ["a.example"],
+        ["a.example", "d.example", "b.example", "c.example"].toSorted(),
+      ]);
+      expect(isChained(file)).toBe(true);
+      audit.write(allow("last.example"), "beforehand");
+      audit.close();
+      expect(hosts(file)).toContain("last.example");
+    });
+
+    test("and what could not be written is counted, one by one", async () => {
+      const file = fresh();
+      const audit = open(file);
+      audit.write(allow("first.example"));
+      for (let times = 0; times < 2; times++) {
+        const spy = vi.spyOn(fs, "writeSync").mockImplementation(() => {
+          throw new Error("ENOSPC");
+        });
+        for (const host of ["lost.example", "lost.example"]) audit.write(allow(host), "beforehand");
+        await setImmediate();
+        spy.mockRestore();
+      }
+      audit.write(allow("kept.example"));
+      expect(hosts(file)).toEqual(["first.example", ["lost", 4], "kept.example"]);
+      expect(isChained(file)).toBe(true);
+    });
   });
 
   test("does not follow a link", () => {
