@@ -11,6 +11,7 @@ import { synthesizeGateway } from "../synth/gateway.ts";
 import { synthesizeKubernetes, type KubernetesObjects } from "../synth/kubernetes.ts";
 import { ambientKubeconfig, readApiServer, type ClusterAccess } from "../cluster/api-server.ts";
 import { loadCatalogue } from "./catalogue.ts";
+import { namespaceTaken } from "../cluster/namespace-owner.ts";
 import { ChartComponent } from "./chart.ts";
 import { GatewayContainer, type GatewayContainerOptions } from "./gateway.ts";
 import { hinder, tell } from "./hinder.ts";
@@ -49,6 +50,8 @@ export class ClusterEnvironment extends ComponentResource {
         ...(access.context !== undefined && { context: access.context }),
         ...(access.clusterIdentifier !== undefined && { clusterIdentifier: access.clusterIdentifier }),
         enableServerSideApply: true,
+        // What a killed run made and did not note, and what an earlier destroy kept. The namespace is the environment's own.
+        upsertExistingObjects: true,
         // Else a changed policy would be a new object, and an old one that its egress still watches.
         enableConfigMapMutable: true,
         enableSecretMutable: true,
@@ -94,23 +97,34 @@ export async function deployCluster(
   options?: ComponentResourceOptions,
 ): Promise<ClusterEnvironment> {
   const objects = await readied(environment, outputs);
-  const reading =
+  const { clusterIdentifier, inTheWay } =
     kubeconfig === undefined
       ? {
-          reachable: false as const,
           clusterIdentifier: undefined,
-          reason: "there is no kubeconfig",
-          fix: "name one in nacre:kubeconfig",
+          inTheWay: { reason: "there is no kubeconfig", fix: "name one in nacre:kubeconfig" },
         }
-      : await readApiServer({ kubeconfig, context });
+      : await asked({ kubeconfig, context }, objects);
   hinder([
     ...objects.obstacles,
-    ...(reading.reachable
-      ? []
-      : [{ subject: `environment ${environment.name}`, reason: reading.reason, fix: reading.fix }]),
+    ...(inTheWay === undefined ? [] : [{ subject: `environment ${environment.name}`, ...inTheWay }]),
   ]);
-  const access = { kubeconfig, context, clusterIdentifier: reading.clusterIdentifier };
+  const access = { kubeconfig, context, clusterIdentifier };
   return new ClusterEnvironment(environment.name, objects, access, outputs, options);
+}
+
+/** What a cluster says before anything is put there. */
+async function asked(
+  access: ClusterAccess,
+  objects: KubernetesObjects,
+): Promise<{
+  readonly clusterIdentifier: string | undefined;
+  readonly inTheWay: { readonly reason: string; readonly fix: string } | undefined;
+}> {
+  const reading = await readApiServer(access);
+  const { clusterIdentifier } = reading;
+  if (reading.reachable) return { clusterIdentifier, inTheWay: await namespaceTaken(access, objects) };
+  const { reason, fix } = reading;
+  return { clusterIdentifier, inTheWay: { reason, fix } };
 }
 
 export interface GatewayOptions extends GatewayContainerOptions {

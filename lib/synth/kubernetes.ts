@@ -62,6 +62,8 @@ export interface SandboxWalls {
 /** What an environment becomes in Kubernetes. */
 export interface KubernetesObjects {
   readonly namespace: string;
+  /** The environment as its namespace says it (`nacre.dev/environment`): `PROJECT/ENVIRONMENT`. */
+  readonly owner: string;
   /** Each after what it depends on. */
   readonly objects: readonly ChartObject[];
   readonly walls: readonly SandboxWalls[];
@@ -99,11 +101,13 @@ export function synthesizeKubernetes(
   const namespace = namespaceOf(environment, project);
   const digests = digestsOf(environment, resolved);
   const chart = new Chart(new App(), environment.name, { disableResourceNameHashes: true });
-  build(chart, environment, resolved, { namespace, digests });
+  const owner = `${project}/${environment.name}`;
+  build(chart, environment, resolved, { namespace, owner, digests });
   const { objects, hatches } = patched(environment, objectsOf(chart, environment.target.settings));
   const readings = wallsOf(environment, resolved);
   return {
     namespace,
+    owner,
     objects,
     walls: readings,
     hatches,
@@ -143,6 +147,7 @@ const effectsOf = (hatches: readonly Hatch[]): readonly Omit<Hatch, "by">[] =>
 
 interface Made {
   readonly namespace: string;
+  readonly owner: string;
   readonly digests: KubernetesObjects["digests"];
 }
 
@@ -150,17 +155,29 @@ function build(
   chart: Chart,
   environment: Environment<KubernetesTarget>,
   { agents }: ResolvedBlueprint,
-  { namespace, digests }: Made,
+  { namespace, owner, digests }: Made,
 ): void {
   const settings = chartSettingsOf(environment);
   const parts: Parts = {
     namespace,
+    owner,
     settings,
     priorities: { agents: `${namespace}-agents`, services: `${namespace}-services` },
     outside: outsideOf(settings),
     policies: new PolicyTexts(),
   };
-  const ground = addGround(chart, parts, environment);
+  const sandboxes = environment.sandboxes.map(({ name, identity }) => {
+    const written = agents[name];
+    if (written === undefined) throw new RangeError(`no agent ${name}`);
+    const { resources = {} } = environment.overlay.agents?.[name] ?? {};
+    return { name, identity, agent: { ...written, resources: { ...written.resources, ...resources } } };
+  });
+  const ground = addGround(
+    chart,
+    parts,
+    environment,
+    sandboxes.map(({ agent }) => agent),
+  );
   const admission = addAdmission(chart, parts, ground.namespace);
   const first = [...ground.first, ...admission];
   new k8s.KubeConfigMap(chart, "environment", {
@@ -176,19 +193,12 @@ function build(
   if (Object.keys(routes).length > 0) {
     addRouter(new Construct(chart, "router"), { ...parts, routes, first });
   }
-  for (const sandbox of environment.sandboxes) {
-    const { name, identity } = sandbox;
-    const written = agents[name];
-    if (written === undefined) throw new RangeError(`no agent ${name}`);
-    const { resources = {} } = environment.overlay.agents?.[name] ?? {};
-    const agent = { ...written, resources: { ...written.resources, ...resources } };
-    const scope = new Construct(chart, `sandbox-${identity}`);
-    const egress = addEgress(new Construct(scope, "egress"), { ...parts, name, identity, agent, first });
+  for (const sandbox of sandboxes) {
+    const scope = new Construct(chart, `sandbox-${sandbox.identity}`);
+    const egress = addEgress(new Construct(scope, "egress"), { ...parts, ...sandbox, first });
     addAgent(new Construct(scope, "agent"), {
       ...parts,
-      name,
-      identity,
-      agent,
+      ...sandbox,
       profiles,
       first: [...first, ...egress],
     });
@@ -239,10 +249,15 @@ function patched(
     `environment ${environment.name}`,
   );
   const manifests = new Map<string, Manifest>();
+  const refused: Refusal[] = [];
   for (const hatch of hatches) {
     const before = manifests.get(hatch.object) ?? byName.get(hatch.object)?.manifest;
-    if (before !== undefined) manifests.set(hatch.object, applyHatch(before, hatch));
+    if (before === undefined) continue;
+    const made = applyHatch(before, hatch);
+    if ("reason" in made) refused.push(made as Refusal);
+    else manifests.set(hatch.object, made);
   }
+  refuse(refused, `environment ${environment.name}`);
   return {
     objects: objects.map((object) => ({
       ...object,
@@ -288,6 +303,11 @@ function warningsOf(
         : [
             `agent ${sandbox}: pids is not enforced: a pod cannot say it (the nodes' kubelet can: podPidsLimit)`,
           ]),
+      ...(target.kind === "gateway" && agent.persist.length > 0 && settings.storage.class === undefined
+        ? [
+            `agent ${sandbox}: the size of its claim is not enforced: the gateway's local-path provisioner makes folders of one volume`,
+          ]
+        : []),
       ...(agent.ports.length > 0 && settings.inward.length === 0
         ? [
             `agent ${sandbox}: nobody in the cluster may connect to ${agent.ports.join(", ")} (settings: inward); kubectl port-forward reaches it`,

@@ -21,17 +21,26 @@ const plurals: Readonly<Record<string, string>> = {
   ValidatingAdmissionPolicy: "validatingadmissionpolicies",
   PriorityClass: "priorityclasses",
   RuntimeClass: "runtimeclasses",
+  Endpoints: "endpoints",
+  CiliumNetworkPolicy: "ciliumnetworkpolicies",
+  CiliumLocalRedirectPolicy: "ciliumlocalredirectpolicies",
 };
 
 /** The API as it is: objects go there as they are written, and its answer is not typed. */
 export class Api {
   readonly #access: Access;
   readonly #agent: Agent;
+  readonly #user: string | undefined;
 
-  constructor(access: Access) {
-    const [ca, cert, key] = [access.caFile, access.certificate, access.key].map((file) => readFileSync(file));
+  constructor(access: Access, user?: string, agent = agentOf(access)) {
     this.#access = access;
-    this.#agent = new Agent({ ca, cert, key, keepAlive: true, maxSockets: 8 });
+    this.#user = user;
+    this.#agent = agent;
+  }
+
+  /** The same as another user (impersonation), over the same connections. */
+  as(user: string): Api {
+    return new Api(this.#access, user, this.#agent);
   }
 
   /** The folder of an object's kind: `/apis/apps/v1/namespaces/dev/deployments`. */
@@ -57,7 +66,11 @@ export class Api {
 
   async send(method: string, path: string, body?: unknown): Promise<Answer> {
     return new Promise((done, fail) => {
-      const headers = { "content-type": "application/json", accept: "application/json" };
+      const headers = {
+        "content-type": "application/json",
+        accept: "application/json",
+        ...(this.#user !== undefined && { "impersonate-user": this.#user }),
+      };
       const call = request(
         `${this.#access.url}${path}`,
         { method, agent: this.#agent, headers },
@@ -77,6 +90,11 @@ export class Api {
   close(): void {
     this.#agent.destroy();
   }
+}
+
+function agentOf({ caFile, certificate, key: keyFile }: Access): Agent {
+  const [ca, cert, key] = [caFile, certificate, keyFile].map((file) => readFileSync(file));
+  return new Agent({ ca, cert, key, keepAlive: true, maxSockets: 8 });
 }
 
 function parsed(text: string): Answer["body"] {

@@ -140,8 +140,8 @@ test("up, nothing to do, a changed policy, a changed wall, a wrapped construct, 
   values.props = { ...values.props, landlock: LandlockProfile.of({ readWrite: ["/tmp", "/var/tmp"] }) };
   const changed = await up();
   expect(names(changed.steps)).toEqual([
-    expect.stringMatching(/^create ConfigMap walls\/landlock-[0-9a-f]{12}$/),
-    expect.stringMatching(/^delete ConfigMap walls\/landlock-[0-9a-f]{12}$/),
+    expect.stringMatching(/^create ConfigMap walls\/landlock-[0-9a-f]{32}$/),
+    expect.stringMatching(/^delete ConfigMap walls\/landlock-[0-9a-f]{32}$/),
     "update ConfigMap environment",
     "update Deployment sandbox-assistant/agent/workload",
   ]);
@@ -167,7 +167,8 @@ test("status is what the API server holds, beside what the blueprint makes", asy
   const { up, destroy } = await open(values);
   await up();
   const read = async () => {
-    const objects = synthesizeKubernetes(environmentOf(values), { catalogue: loadCatalogue() });
+    const options = { catalogue: loadCatalogue(), project: "cluster" };
+    const objects = synthesizeKubernetes(environmentOf(values), options);
     const [status] = await clusterStatus(objects, { kubeconfig: plane.kubeconfig });
     return {
       status,
@@ -251,6 +252,10 @@ test("what holds data stays when the environment goes, unless the settings say o
   const claims = await api.listNamespacedPersistentVolumeClaim({ namespace: "kept" });
   expect(claims.items.map(({ metadata }) => metadata?.name)).toEqual(["workspace-assistant"]);
   expect((await plane.client(AppsV1Api).listNamespacedDeployment({ namespace: "kept" })).items).toEqual([]);
+  // And the next environment of that name finds it.
+  await up();
+  const again = await api.listNamespacedPersistentVolumeClaim({ namespace: "kept" });
+  expect(again.items.map(({ metadata }) => metadata?.uid)).toEqual([claims.items[0]?.metadata?.uid]);
 });
 
 test("a preview needs no cluster; up asks for it first, and then changes nothing", async () => {
@@ -280,6 +285,38 @@ test("a cluster that is away for a while changes no plan of what is there", asyn
   expect((await preview()).steps).toEqual([]);
   values.kubeconfig = plane.kubeconfig;
   expect((await up()).steps).toEqual([]);
+  await destroy();
+});
+
+test("a namespace that is somebody's is not taken over", async () => {
+  const values = wanted("taken");
+  const { preview, up, destroy } = await open(values);
+  await api.createNamespace({ body: { metadata: { name: "taken" } } });
+  expect((await preview()).said).toContainEqual(
+    expect.stringMatching(/the namespace taken is there, and is not this environment's/),
+  );
+  await expect(up()).rejects.toThrow(/nothing was changed:[^]*not this environment's[^]*kubectl annotate/);
+  const mark = async (holder: string): Promise<unknown> =>
+    api.replaceNamespace({
+      name: "taken",
+      body: { metadata: { name: "taken", annotations: { "nacre.dev/environment": holder } } },
+    });
+  await mark("another/prod");
+  await expect(up()).rejects.toThrow(
+    /nothing was changed:[^]*the namespace taken is the environment another\/prod's/,
+  );
+  const { items } = await api.listNamespacedConfigMap({ namespace: "taken" });
+  expect(items.map(({ metadata }) => metadata?.name)).not.toContain("environment");
+  await mark("cluster/dev");
+  // As a run leaves it that was killed before it could note what it made.
+  const metadata = { name: "policy-assistant", namespace: "taken" };
+  await api.createNamespacedConfigMap({
+    namespace: "taken",
+    body: { metadata, data: { "policy.yaml": "old" } },
+  });
+  await up();
+  const made = await api.readNamespacedConfigMap({ name: "policy-assistant", namespace: "taken" });
+  expect(made.data?.["policy.yaml"]).toContain("api.example.com");
   await destroy();
 });
 

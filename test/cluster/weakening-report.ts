@@ -15,8 +15,8 @@ const reasons: readonly (readonly [of: RegExp, reason: string])[] = [
     "The policy is meant to change while agents run, and nothing in the API understands it. Who may write the namespace's ConfigMaps may widen it; drift finds it. The API gives that right to no pod of the environment.",
   ],
   [
-    /^ResourceQuota\/environment spec\.hard\.pods/,
-    "How many pods there may be is the operator's to say (an escape hatch may); it protects the cluster, not a wall.",
+    /^ResourceQuota\/environment spec\.hard\.(pods|limits\.|requests\.storage)/,
+    "How many pods there may be, and how much they may take together, is the operator's to say (an escape hatch may); it protects the cluster, not a wall.",
   ],
   [
     /^PersistentVolumeClaim\/workspace spec\.volumeName/,

@@ -7,7 +7,7 @@ import { clusters } from "../synth/clusters.ts";
 import { Api } from "./api.ts";
 import { buildTimeout, ControlPlane, kubernetesVersion } from "./control-plane.ts";
 import { eventually } from "./eventually.ts";
-import { requestsOn } from "./requests.ts";
+import { networkKinds, requestsOn } from "./requests.ts";
 import { judgeAll, makeAll, refusedBy, type Layer, type Verdict } from "./weakening.ts";
 import { reportOf } from "./weakening-report.ts";
 
@@ -21,6 +21,8 @@ beforeAll(async () => {
   plane = await ControlPlane.start();
   const { url, caFile, certificates } = plane;
   api = new Api({ url, caFile, ...certificates.admin });
+  for (const definition of networkKinds.map(definitionOf))
+    expect((await api.create(definition)).status).toBe(201);
   for (const name of ["gvisor", "kata-qemu", "kata"]) {
     await api.create({
       apiVersion: "node.k8s.io/v1",
@@ -33,6 +35,28 @@ beforeAll(async () => {
 afterAll(async () => {
   api.close();
   await plane.stop();
+});
+
+/** A kind that takes anything. */
+const definitionOf = ({ group, kind, plural }: (typeof networkKinds)[number]): Manifest => ({
+  apiVersion: "apiextensions.k8s.io/v1",
+  kind: "CustomResourceDefinition",
+  metadata: { name: `${plural}.${group}` },
+  spec: {
+    group,
+    scope: "Namespaced",
+    names: { kind, plural, singular: kind.toLowerCase() },
+    versions: [
+      {
+        name: "v1",
+        served: true,
+        storage: true,
+        schema: {
+          openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true },
+        },
+      },
+    ],
+  },
 });
 
 /** Each in a namespace of its own. */
@@ -100,8 +124,10 @@ test("a container cannot be put into a pod that runs, nor another label onto it"
     metadata: { ...metadata, labels },
   });
   expect(refusedBy(relabelled)).toBe("policy pods");
-  const noted = { ...metadata, annotations: { "example.com/seen": "yes" } };
-  expect((await api.send("PUT", `${path}?dryRun=All`, { ...body, metadata: noted })).status).toBe(200);
+  const noted = { ...body, metadata: { ...metadata, annotations: { "example.com/seen": "yes" } } };
+  expect(refusedBy(await api.send("PUT", `${path}?dryRun=All`, noted))).toBe("policy pods");
+  const collector = api.as("system:serviceaccount:kube-system:generic-garbage-collector");
+  expect((await collector.send("PUT", `${path}?dryRun=All`, noted)).status).toBe(200);
 });
 
 test("where a Secret may go changes with a new Secret alone; its value as it likes", async () => {

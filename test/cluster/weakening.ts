@@ -5,6 +5,7 @@ import { ABSENT, valueAt } from "../synth/security-field.ts";
 import { securityFieldsOf } from "../synth/security-fields.ts";
 import { podOf, weakeningsOf, type Weakening } from "../synth/weakenings.ts";
 import type { Answer, Api } from "./api.ts";
+import { accountOf } from "./requests.ts";
 import { eventually } from "./eventually.ts";
 
 /** Who refuses a weakening. */
@@ -64,9 +65,10 @@ export async function judgeAll(
 ): Promise<Verdict[]> {
   const manifests = objects.map(({ manifest }) => manifest);
   const pods = manifests.filter(({ kind }) => kind === "Deployment").map(podOf);
+  const controller = api.as(accountOf("replicaset"));
   const verdicts: Verdict[] = [];
   for (const manifest of [...manifests, ...pods]) {
-    const judge = await Judge.of(api, manifest);
+    const judge = await Judge.of(manifest.kind === "Pod" ? controller : api, manifest);
     const weakenings = securityFieldsOf(manifest, environment, namespace).flatMap((field) =>
       weakeningsOf(manifest, field),
     );

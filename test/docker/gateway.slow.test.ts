@@ -1,9 +1,20 @@
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, existsSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Provider, Volume } from "@pulumi/docker";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { stringify } from "yaml";
+import type { ClusterStatus } from "../../lib/cluster/status.ts";
 import { AgentSandbox, Command, Environment, Gateway, Target } from "../../lib/constructs/index.ts";
 import { cacheDirectory } from "../../lib/host/paths.ts";
 import { EnvironmentStack } from "../../lib/pulumi/automation.ts";
@@ -420,6 +431,51 @@ describe.runIf(docker.here)(named, () => {
     const workload = "/apis/apps/v1/namespaces/agents/deployments/agent-assistant";
     expect((await api.ask("GET", workload)).status).toBe(200);
     expect(plan(await stack.up())).toEqual([]);
+
+    // The same said by a blueprint and a stack's file: `nacre status` finds the gateway's kubeconfig by itself.
+    const described = join(whole, "described");
+    mkdirSync(described);
+    const files = {
+      "Pulumi.yaml": { name: "team", runtime: "nodejs" },
+      "blueprint.yaml": {
+        apiVersion: "nacre.dev/v1",
+        kind: "Blueprint",
+        metadata: { name: "assistant", version: "1.0.0" },
+        agents: {
+          assistant: {
+            command: ["sleep", "infinity"],
+            walls: { files: "best_effort", syscalls: "best_effort" },
+          },
+        },
+      },
+      "Pulumi.whole.yaml": {
+        config: {
+          "nacre:target": "gateway",
+          "nacre:gateway": { name: "nacre-whole", subnet: "10.44.7.0/24" },
+          "nacre:cluster": { ...settings, storage: { keep: false } },
+        },
+      },
+    };
+    for (const [name, content] of Object.entries(files))
+      writeFileSync(join(described, name), stringify(content));
+    const status = (): { differs: string[]; code: number | null } => {
+      const { out, code } = run(
+        [process.execPath, join(checkout, "lib/cli/main.ts"), "status", "--json"],
+        described,
+        {
+          ...process.env,
+          NACRE_STATE_DIR: whole,
+          NACRE_STACK: "whole",
+        },
+      );
+      const [sandbox] = JSON.parse(out) as ClusterStatus[];
+      expect(sandbox).toMatchObject({ sandbox: "assistant", namespace: "agents", agent: "0 of 1 ready" });
+      return { differs: sandbox!.walls.flatMap(({ differs }) => differs), code };
+    };
+    expect(status()).toEqual({ differs: [], code: 3 });
+    const policy = "/apis/networking.k8s.io/v1/namespaces/agents/networkpolicies/agent-assistant";
+    expect((await api.ask("DELETE", policy)).status).toBe(200);
+    expect(status()).toEqual({ differs: ["NetworkPolicy/agent-assistant is not there"], code: 3 });
 
     expect((await stack.destroy()).result).toBe("succeeded");
     await expect(daemon.engine.inspectContainer("nacre-whole")).rejects.toThrow("there is none");

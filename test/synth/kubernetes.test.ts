@@ -367,10 +367,57 @@ describe("escape hatches", () => {
     }
   });
 
+  test.for([
+    [{ operator: "Exists" }, "every taint"],
+    [{ key: "node-role.kubernetes.io/control-plane", operator: "Exists" }, "control-plane"],
+  ] as const)("that lead to the nodes of the control plane are refused: %j", ([toleration, named]) => {
+    const patch = (value: object): HatchProps["patch"] => [
+      { op: "add", path: `${pod}/tolerations/-`, value },
+    ];
+    const error = thrown(() => synth(hatched({ patch: patch(toleration) })));
+    expect(error).toMatchObject({ code: "unenforceable", subject: "dev/team" });
+    expect(error.message).toMatch(
+      new RegExp(`toleration of .*${named} leads to the nodes of the control plane`),
+    );
+    expect(synth(hatched({ patch: patch({ key: "gpu", operator: "Exists" }) })).hatches).toHaveLength(1);
+  });
+
+  test("that cannot be applied say why", () => {
+    const error = thrown(() =>
+      synth(hatched({ patch: [{ op: "remove", path: `${pod}/affinity/nodeAffinity` }] })),
+    );
+    expect(error).toMatchObject({ code: "unenforceable", subject: "dev/team" });
+    expect(error.message).toContain("escape hatch on Deployment/agent-agent: it cannot be applied: ");
+  });
+
   test("need a reason and an object", () => {
     expect(thrown(() => synth(hatched({ reason: " " }))).message).toContain("it has no reason");
     expect(thrown(() => synth(hatched({ object: "Pod/none" }))).message).toContain("there is no such object");
   });
+});
+
+test("the quota is twice what the pods may take, and the claims", () => {
+  const quota = manifests(sandboxes(["coder", "writer"])).find(({ kind }) => kind === "ResourceQuota");
+  // Two agents with 2 cores and 2 GiB, two egresses with 1 core and 256 MiB, one router with 1 core and 512 MiB.
+  expect(quota?.["spec"]).toEqual({
+    hard: {
+      pods: "10",
+      "limits.cpu": "14000m",
+      "limits.memory": "10Gi",
+      "limits.ephemeral-storage": "9728Mi",
+      persistentvolumeclaims: "2",
+      "requests.storage": "2Gi",
+      "services.loadbalancers": "0",
+      "services.nodeports": "0",
+    },
+  });
+});
+
+test("the namespace says whose it is", () => {
+  const app = minimal();
+  expect(synth(app).owner).toBe("nacre/dev");
+  const namespace = manifests(app).find(({ kind }) => kind === "Namespace");
+  expect(namespace?.metadata.annotations).toEqual({ "nacre.dev/environment": "nacre/dev" });
 });
 
 test("the admission policies are the same for one sandbox and for many", () => {

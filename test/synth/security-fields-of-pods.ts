@@ -14,14 +14,19 @@ interface Volume {
 }
 
 /** What the fields of a pod's volumes are counted from. */
+interface Mount {
+  readonly readOnly: boolean;
+  readonly subPath?: string;
+}
+
 export interface Spec {
   readonly volumes: readonly Volume[];
-  readonly containers: readonly { readonly volumeMounts: readonly { readonly readOnly: boolean }[] }[];
+  readonly containers: readonly { readonly volumeMounts: readonly Mount[] }[];
 }
 
 const rules = (kind: string): object => ({
   configMap: {
-    name: new RegExp(`^${kind}-[0-9a-f]{12}$`),
+    name: new RegExp(`^${kind}-[0-9a-f]{32}$`),
     items: [{ key: `${kind}.json`, path: `${kind}.json` }],
   },
 });
@@ -193,7 +198,15 @@ function volumeFields(spec: Spec): SecurityField[] {
       ...(volume.emptyDir === undefined ? [] : [of("emptyDir.sizeLimit")]),
       ...(volume.configMap === undefined
         ? []
-        : [of("configMap.name", { weaker: ["another"] }), of("configMap.optional", { weaker: [true] })]),
+        : [
+            of("configMap.name", { weaker: ["another"] }),
+            of("configMap.optional", { weaker: [true] }),
+            of("configMap.defaultMode", { weaker: [0o777] }),
+            field(["volumes", index, "configMap", "items"], ABSENT, {
+              weaker: [[{ key: "policy.yaml", path: "launcher" }]],
+            }),
+          ]),
+      ...(volume.projected === undefined ? [] : [of("projected.defaultMode", { weaker: [0o777] })]),
       ...(volume.secret === undefined
         ? []
         : [
@@ -219,15 +232,26 @@ function volumeFields(spec: Spec): SecurityField[] {
 }
 
 const mountFields = ({ containers: [container] }: Spec): SecurityField[] =>
-  (container?.volumeMounts ?? []).flatMap(({ readOnly }, index) => [
+  (container?.volumeMounts ?? []).flatMap(({ readOnly, subPath }, index) => [
     field(["containers", 0, "volumeMounts", index, "mountPath"], present, {
-      weaker: ["/etc/nacre/elsewhere"],
+      weaker: [
+        "/etc/nacre/elsewhere",
+        "/nacre",
+        "/etc/ssl/certs",
+        "//etc/nacre/walls",
+        "/tmp/../etc",
+        "/tmp/",
+        "/",
+      ],
+    }),
+    field(["containers", 0, "volumeMounts", index, "subPath"], subPath ?? ABSENT, {
+      weaker: ["another"],
     }),
     ...(readOnly ? [field(["containers", 0, "volumeMounts", index, "readOnly"], true)] : []),
   ]);
 
 const localhost = new Must("a profile of the blueprint's that nodes hold", (value) =>
-  isLike(value, { type: "Localhost", localhostProfile: /^nacre\/[0-9a-f]{12}\.json$/ }),
+  isLike(value, { type: "Localhost", localhostProfile: /^nacre\/[0-9a-f]{32}\.json$/ }),
 );
 
 /** What pod and container both say of seccomp, AppArmor, SELinux and Windows. */
@@ -284,6 +308,8 @@ function containerFields(where: Where): SecurityField[] {
           readOnly: true,
         },
         { name: agent ? "walls" : "config", mountPath: "/more", readOnly: false },
+        { name: agent ? "walls" : "config", mountPath: "/more", readOnly: true },
+        { name: agent ? "scratch-0" : "scratch", mountPath: "/nacre", readOnly: true },
       ],
     }),
     field("ports", present, { more: [{ containerPort: 9, hostPort: 9 }], narrower: ["removed"] }),

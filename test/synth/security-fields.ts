@@ -23,6 +23,13 @@ const selectorOf = ({ role, sandbox }: Where): Record<string, string> =>
 const other = { [ROLE]: "egress", [SANDBOX]: "another" };
 const everyone = { kind: "Group", apiGroup: "rbac.authorization.k8s.io", name: "system:authenticated" };
 
+/** Annotations of a pod by which a runtime, a network or a mutating webhook does more than the pod says. */
+const orders: readonly SecurityField[] = [
+  "k8s.v1.cni.cncf.io/networks",
+  "io.katacontainers.config.hypervisor.path",
+  "sidecar.istio.io/inject",
+].map((name) => field(["metadata", "annotations", name], ABSENT, { weaker: ["yes"] }));
+
 /** The fields of each kind, and what must stand in them. A kind without any is written with none. */
 const byKind: Readonly<Record<string, (where: Where, manifest: Manifest) => readonly SecurityField[]>> = {
   Deployment: (where, manifest) => [
@@ -41,6 +48,7 @@ const byKind: Readonly<Record<string, (where: Where, manifest: Manifest) => read
           { ...selectorOf(where), ...(where.role === "agent" && { "nacre.dev/isolation": where.isolation }) },
           { weaker: [other, { ...selectorOf(where), "example.com/reachable": "yes" }] },
         ),
+        ...orders,
         ...within(["spec"], podFields(where, valueAt(manifest, ["spec", "template", "spec"]) as Spec)),
       ],
     ),
@@ -48,6 +56,7 @@ const byKind: Readonly<Record<string, (where: Where, manifest: Manifest) => read
   Pod: (where, manifest) => [
     field("metadata.ownerReferences", filled),
     field(["metadata", "labels", ROLE], where.role, { weaker: ["agent", "egress", "router"] }),
+    ...orders,
     ...within(["spec"], podFields(where, manifest["spec"] as Spec)),
   ],
   NetworkPolicy: (where, manifest) => [
@@ -94,8 +103,13 @@ const byKind: Readonly<Record<string, (where: Where, manifest: Manifest) => read
       more: [{ name: "more", protocol: "TCP", port: 9000, targetPort: 15_001 }],
     }),
   ],
-  Namespace: () =>
-    ["enforce", "audit", "warn"].flatMap((mode) => [
+  Namespace: () => [
+    field(
+      ["metadata", "annotations", "nacre.dev/environment"],
+      new Must("an environment of a project", (value) => /^[^/]+\/[^/]+$/.test(String(value))),
+      { weaker: ["another/prod"] },
+    ),
+    ...["enforce", "audit", "warn"].flatMap((mode) => [
       field(["metadata", "labels", `pod-security.kubernetes.io/${mode}`], "restricted", {
         weaker: ["baseline", "privileged"],
       }),
@@ -103,6 +117,7 @@ const byKind: Readonly<Record<string, (where: Where, manifest: Manifest) => read
         weaker: ["v1.20"],
       }),
     ]),
+  ],
   ConfigMap: (_, { metadata: { name } }) => [
     ...(/^(landlock|seccomp)-/.test(name) ? [field("immutable", true)] : []),
     field("data", present, { weaker: [{ other: "text" }] }),
@@ -118,9 +133,14 @@ const byKind: Readonly<Record<string, (where: Where, manifest: Manifest) => read
   ResourceQuota: () => [
     field(["spec", "hard", "services.nodeports"], "0", { weaker: ["9"] }),
     field(["spec", "hard", "services.loadbalancers"], "0", { weaker: ["9"] }),
-    field("spec.hard.pods", present, { weaker: ["100000"] }),
+    ...["pods", "limits.cpu", "limits.memory", "limits.ephemeral-storage", "requests.storage"].map((what) =>
+      field(["spec", "hard", what], present, { weaker: ["100000"] }),
+    ),
   ],
   PriorityClass: () => [
+    field("value", new Must("a priority below everybody's", (value) => Number(value) < 0), {
+      weaker: [1000],
+    }),
     field("preemptionPolicy", "Never", { weaker: ["PreemptLowerPriority"] }),
     field("globalDefault", false),
   ],

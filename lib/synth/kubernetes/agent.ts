@@ -8,7 +8,7 @@ import { ISOLATION, nameOf, SANDBOX, selectorOf } from "./names.ts";
 import { agentTraffic, policySpec } from "./network.ts";
 import { hardenedContainer, hardenedPod, users, type User } from "./pod.ts";
 import type { Profiles } from "./profiles.ts";
-import { limitsOf } from "./resources.ts";
+import { agentResources, bytes } from "./resources.ts";
 import { after, metadataOf, type Parts } from "./scope.ts";
 
 export interface AgentParts extends Parts {
@@ -44,7 +44,7 @@ export function addAgent(scope: Construct, parts: AgentParts): void {
           accessModes: ["ReadWriteOnce"],
           volumeMode: "Filesystem",
           ...(settings.storage.class !== undefined && { storageClassName: settings.storage.class }),
-          resources: { requests: { storage: k8s.Quantity.fromString(String(settings.storage.bytes)) } },
+          resources: { requests: { storage: k8s.Quantity.fromString(bytes(settings.storage.bytes)) } },
         },
       }),
     );
@@ -106,7 +106,7 @@ function podOf(parts: AgentParts, account: string, claim: string): k8s.PodSpec {
         ...(agent.runs.kind === "command" && { command: [...agent.runs.command] }),
         env: envOf(agent),
         ports: agent.ports.map((port) => ({ name: `port-${port}`, containerPort: port, protocol: "TCP" })),
-        resources: limitsOf(agent.resources),
+        resources: agentResources(agent.resources),
         securityContext: hardenedContainer(user, seccomp),
         volumeMounts: [...mounts, { name: "walls", mountPath: WALLS, readOnly: true }],
       },

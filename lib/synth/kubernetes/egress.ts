@@ -2,6 +2,7 @@ import type { Construct } from "constructs";
 import { canonicalJson, digestOf, type ResolvedAgent } from "../../blueprint/index.ts";
 import { unconfigured } from "./image.ts";
 import { k8s, type ApiObject } from "./k8s.ts";
+import { places } from "./mounts.ts";
 import { nameOf, SANDBOX, selectorOf } from "./names.ts";
 import { egressTraffic, policySpec } from "./network.ts";
 import { users } from "./pod.ts";
@@ -13,10 +14,6 @@ import { servicePod } from "./service-pod.ts";
 /** The annotations that say what an object holds, by digest. */
 export const POLICY_HASH = "nacre.dev/policy-hash";
 export const CONFIG_HASH = "nacre.dev/config-hash";
-
-const CONFIG = "/etc/nacre/egress";
-const POLICY = "/etc/nacre/policy";
-export const TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 export interface EgressParts extends Parts {
   readonly name: string;
@@ -126,7 +123,6 @@ function podOf(parts: EgressParts, account: string, policy: string): k8s.PodSpec
     priorityClass: priorities.services,
     user: users.egress,
     ownUsers: settings.userNamespaces,
-    megabytes: 64,
     graceSeconds: 30,
     listens,
     volumes: [
@@ -136,9 +132,9 @@ function podOf(parts: EgressParts, account: string, policy: string): k8s.PodSpec
       ...secrets.volumes,
     ],
     mounts: [
-      { name: "config", mountPath: CONFIG, readOnly: true },
-      { name: "policy", mountPath: POLICY, readOnly: true },
-      ...(watching ? [{ name: "token", mountPath: TOKEN, readOnly: true }] : []),
+      { name: "config", mountPath: places.egress.config, readOnly: true },
+      { name: "policy", mountPath: places.egress.policy, readOnly: true },
+      ...(watching ? [{ name: "token", mountPath: places.egress.token, readOnly: true }] : []),
       ...secrets.mounts,
     ],
   });

@@ -82,11 +82,40 @@ function isOpen(kind: string, { path }: PatchOperation): boolean {
   return [...(open["*"] ?? []), ...(open[kind] ?? [])].some((pattern) => pattern.test(path));
 }
 
-/**
- * The object with its patch; labels and annotations need not be there before one is added.
- * @throws Error where a path is not there
- */
-export function applyHatch(manifest: Manifest, { patch }: Hatch): Manifest {
+/** The object with its patch, or why there is none; labels and annotations need not be there before one is added. */
+export function applyHatch(manifest: Manifest, hatch: Hatch): Manifest | Refusal {
+  const refuse = (reason: string, fix: string): Refusal => ({
+    subject: hatch.by,
+    reason: `escape hatch on ${hatch.object}: ${reason}`,
+    fix,
+  });
+  try {
+    const made = applied(manifest, hatch.patch);
+    const all = tolerationsOf(made).find(({ key = "" }) => key === "" || key.startsWith(CONTROL_PLANE));
+    if (all === undefined) return made;
+    return refuse(
+      `a toleration of ${all.key ?? "every taint"} leads to the nodes of the control plane`,
+      "name the taints of the nodes that it may run on",
+    );
+  } catch (error) {
+    return refuse(
+      `it cannot be applied: ${(error as Error).message.split("\n")[0] ?? ""}`,
+      "look the paths up in what nacre synth writes",
+    );
+  }
+}
+
+/** Taints of nodes that no agent runs on; the admission policies refuse the same. */
+export const CONTROL_PLANE = "node-role.kubernetes.io/";
+
+function tolerationsOf(manifest: Manifest): readonly { readonly key?: string }[] {
+  const { template } = manifest["spec"] as {
+    template?: { spec?: { tolerations?: readonly { readonly key?: string }[] } };
+  };
+  return template?.spec?.tolerations ?? [];
+}
+
+function applied(manifest: Manifest, patch: readonly PatchOperation[]): Manifest {
   const notes = patch.flatMap(({ op, path }) => {
     const [, map] = /^(.*\/metadata\/(?:labels|annotations))\/[^/]+$/.exec(path) ?? [];
     return op === "add" && map !== undefined && !has(manifest, map) ? [map] : [];

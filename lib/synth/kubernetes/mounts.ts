@@ -4,6 +4,24 @@ import { k8s } from "./k8s.ts";
 const CLAIM = "workspace";
 /** The landlock rules and the seccomp profile, for the launcher inside. */
 export const WALLS = "/etc/nacre/walls";
+
+/** Where each volume of Nacre's own programs lies: there, and nowhere else. Keys have a folder each, in `SECRETS`. */
+export const places = {
+  egress: {
+    config: "/etc/nacre/egress",
+    policy: "/etc/nacre/policy",
+    token: "/var/run/secrets/kubernetes.io/serviceaccount",
+    scratch: "/tmp",
+  },
+  router: { config: "/etc/nacre/router", budgets: "/etc/nacre/budgets", scratch: "/tmp" },
+} as const;
+
+/** What the image, the runtime and Nacre put there: a volume over it would replace the launcher, its rules or the system. */
+export const SYSTEM = [
+  ...["/nacre", "/etc", "/proc", "/sys", "/dev", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"],
+  ...["/run", "/var/run"],
+] as const;
+
 const EPHEMERAL = "1Gi";
 const TEMPORARY = "256Mi";
 

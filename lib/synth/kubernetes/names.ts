@@ -10,6 +10,10 @@ export const ROLE = `${PREFIX}/role`;
 /** On an agent's pod: the isolation that was asked for, so that a pod which lost its RuntimeClass is refused. */
 export const ISOLATION = `${PREFIX}/isolation`;
 export const MANAGED = "app.kubernetes.io/managed-by";
+/** What `kubectl rollout restart` writes on a pod's template. */
+export const RESTARTED = "kubectl.kubernetes.io/restartedAt";
+/** On the namespace: the environment that it is of, `PROJECT/ENVIRONMENT`. */
+export const ENVIRONMENT = `${PREFIX}/environment`;
 
 /** On everything that Nacre makes. */
 export const ownLabels = { [MANAGED]: "nacre" } as const;

@@ -11,7 +11,7 @@ import { metadataOf, type Parts } from "./scope.ts";
 export class Profiles {
   readonly #scope: Construct;
   readonly #parts: Parts;
-  readonly #made = new Map<string, string>();
+  readonly #made = new Set<string>();
   readonly #texts = new WeakMap<object, { readonly text: string; readonly digest: string }>();
 
   constructor(scope: Construct, parts: Parts) {
@@ -46,20 +46,17 @@ export class Profiles {
 
   #keep(kind: "landlock" | "seccomp", text: string, digest: string): string {
     const name = `${kind}-${short(digest)}`;
-    const known = this.#made.get(name);
-    // Two texts under one short digest: one sandbox would get another's walls.
-    if (known !== undefined && known !== text)
-      throw new RangeError(`two ${kind} profiles are called ${name}`);
-    if (known === undefined) {
+    if (!this.#made.has(name)) {
       new k8s.KubeConfigMap(this.#scope, name, {
         metadata: metadataOf(this.#parts, name),
         immutable: true,
         data: { [`${kind}.json`]: text },
       });
-      this.#made.set(name, text);
+      this.#made.add(name);
     }
     return name;
   }
 }
 
-const short = (digest: string): string => digest.replace(/^sha256:/, "").slice(0, 12);
+/** 128 bits: nobody makes two texts that have one. */
+const short = (digest: string): string => digest.replace(/^sha256:/, "").slice(0, 32);

@@ -1,5 +1,6 @@
 import { isWithin, WORKSPACE, type ResolvedAgent, type ResolvedBlueprint } from "../../blueprint/index.ts";
 import { type Environment, type KubernetesTarget, offerOf } from "../../constructs/index.ts";
+import { SYSTEM } from "./mounts.ts";
 import type { Refusal } from "./refusal.ts";
 
 /** Everything that the tree asks for and that no pod can give, with the construct that asks. */
@@ -45,12 +46,6 @@ function identity({ identity: who }: ResolvedAgent, userNamespaces: boolean): Pr
       fix: `write sandbox, or a number up to ${most}`,
     }));
 }
-
-/** What the image, the runtime and Nacre put there: a volume over it would replace the launcher, its rules or the system. */
-const SYSTEM = [
-  ...["/nacre", "/etc", "/proc", "/sys", "/dev", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"],
-  ...["/run", "/var/run"],
-];
 
 /** Folders of a pod that are volumes: nothing of the system's, and nothing that a mount cannot be called. */
 function writable({ files, persist }: ResolvedAgent): Problem[] {

@@ -1,42 +1,67 @@
 import type { ResourcesSpec } from "../../blueprint/index.ts";
 import { k8s } from "./k8s.ts";
 
-/** What an agent gets that asks for nothing: a pod without limits is the whole node's trouble. */
-const usual = { cpu: 2, memoryBytes: 2 * 2 ** 30 } as const;
-const EPHEMERAL = "2Gi";
+/** The most that a pod may take. */
+export interface Limits {
+  readonly cpu: number;
+  readonly memoryBytes: number;
+  readonly ephemeralBytes: number;
+}
+
+const MEGABYTE = 2 ** 20;
+const GIGABYTE = 2 ** 30;
+
+/** What an agent may take; one that asks for nothing gets the usual, since a pod without limits is the whole node's trouble. */
+export const limitsOfAgent = ({ cpu = 2, memoryBytes = 2 * GIGABYTE }: ResourcesSpec): Limits => ({
+  cpu,
+  memoryBytes,
+  ephemeralBytes: 2 * GIGABYTE,
+});
+
+/** Of an egress and of the router: what they are measured to need, and room for a burst. */
+const needs = { egress: 64 * MEGABYTE, router: 128 * MEGABYTE } as const;
+export type Service = keyof typeof needs;
+
+export const limitsOfService = (service: Service): Limits => ({
+  cpu: 1,
+  memoryBytes: needs[service] * 4,
+  ephemeralBytes: 256 * MEGABYTE,
+});
 
 /** Limits, and a fourth of them as what is kept free for it. */
-export function limitsOf({
-  cpu = usual.cpu,
-  memoryBytes = usual.memoryBytes,
-}: ResourcesSpec): k8s.ResourceRequirements {
+export function agentResources(resources: ResourcesSpec): k8s.ResourceRequirements {
+  const limits = limitsOfAgent(resources);
   return {
-    requests: {
-      cpu: cores(cpu / 4),
-      memory: amount(Math.ceil(memoryBytes / 4)),
-      "ephemeral-storage": k8s.Quantity.fromString("256Mi"),
-    },
-    limits: {
-      cpu: cores(cpu),
-      memory: amount(memoryBytes),
-      "ephemeral-storage": k8s.Quantity.fromString(EPHEMERAL),
-    },
+    requests: quantities({
+      cpu: limits.cpu / 4,
+      memoryBytes: Math.ceil(limits.memoryBytes / 4),
+      ephemeralBytes: 256 * MEGABYTE,
+    }),
+    limits: quantities(limits),
   };
 }
 
-/** Of an egress and of the router: what they are measured to need, and room for a burst. */
-export const serviceLimits = (megabytes: number): k8s.ResourceRequirements => ({
-  requests: {
-    cpu: cores(0.05),
-    memory: k8s.Quantity.fromString(`${megabytes}Mi`),
-    "ephemeral-storage": k8s.Quantity.fromString("64Mi"),
-  },
-  limits: {
-    cpu: cores(1),
-    memory: k8s.Quantity.fromString(`${megabytes * 4}Mi`),
-    "ephemeral-storage": k8s.Quantity.fromString("256Mi"),
-  },
+export const serviceResources = (service: Service): k8s.ResourceRequirements => ({
+  requests: quantities({ cpu: 0.05, memoryBytes: needs[service], ephemeralBytes: 64 * MEGABYTE }),
+  limits: quantities(limitsOfService(service)),
 });
 
-const cores = (count: number): k8s.Quantity => k8s.Quantity.fromString(`${Math.ceil(count * 1000)}m`);
-const amount = (bytes: number): k8s.Quantity => k8s.Quantity.fromString(String(bytes));
+const quantities = (of: Limits): Record<string, k8s.Quantity> =>
+  Object.fromEntries(
+    Object.entries(amounts(of)).map(([name, text]) => [name, k8s.Quantity.fromString(text)]),
+  );
+
+/** As Kubernetes writes them, by the resource's name. */
+export const amounts = ({ cpu, memoryBytes, ephemeralBytes }: Limits): Record<string, string> => ({
+  cpu: `${Math.ceil(cpu * 1000)}m`,
+  memory: bytes(memoryBytes),
+  "ephemeral-storage": bytes(ephemeralBytes),
+});
+
+/** In the largest unit that it is whole in: `2Gi`. */
+export const bytes = (count: number): string =>
+  count % GIGABYTE === 0
+    ? `${count / GIGABYTE}Gi`
+    : count % MEGABYTE === 0
+      ? `${count / MEGABYTE}Mi`
+      : String(count);

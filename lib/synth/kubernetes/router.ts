@@ -3,6 +3,7 @@ import { canonicalJson, digestOf, type RouteSpec } from "../../blueprint/index.t
 import { CONFIG_HASH } from "./egress.ts";
 import { unconfigured } from "./image.ts";
 import { k8s, type ApiObject } from "./k8s.ts";
+import { places } from "./mounts.ts";
 import { selectorOf } from "./names.ts";
 import { policySpec, routerTraffic } from "./network.ts";
 import { users } from "./pod.ts";
@@ -130,7 +131,6 @@ function podOf({ routes, settings, priorities }: RouterParts): k8s.PodSpec {
     priorityClass: priorities.services,
     user: users.router,
     ownUsers: settings.userNamespaces,
-    megabytes: 128,
     // An answer that is under way is finished: a model may take its time.
     graceSeconds: 120,
     listens: [{ name: "https", port: ports.router, protocol: "TCP" }],
@@ -160,11 +160,11 @@ function podOf({ routes, settings, priorities }: RouterParts): k8s.PodSpec {
           ]),
     ],
     mounts: [
-      { name: "config", mountPath: "/etc/nacre/router", readOnly: true },
+      { name: "config", mountPath: places.router.config, readOnly: true },
       ...secrets.mounts,
       ...(budgets === undefined
         ? []
-        : [{ name: "budgets", mountPath: "/etc/nacre/budgets", readOnly: true }]),
+        : [{ name: "budgets", mountPath: places.router.budgets, readOnly: true }]),
     ],
   });
 }

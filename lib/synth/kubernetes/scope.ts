@@ -7,6 +7,8 @@ import type { PolicyTexts } from "./policy-texts.ts";
 /** What every part of a chart is made with. */
 export interface Parts {
   readonly namespace: string;
+  /** The environment, as its namespace says it. */
+  readonly owner: string;
   readonly settings: ClusterSettings;
   /** Names of the two classes of pods: agents give way to what they need. */
   readonly priorities: { readonly agents: string; readonly services: string };

@@ -1,16 +1,16 @@
 import { runtimeDefault, hardenedContainer, hardenedPod, type User } from "./pod.ts";
 import { k8s } from "./k8s.ts";
+import { places } from "./mounts.ts";
 import { ports } from "./ports.ts";
-import { serviceLimits } from "./resources.ts";
+import { serviceResources, type Service } from "./resources.ts";
 
 export interface ServicePodParts {
-  readonly name: "egress" | "router";
+  readonly name: Service;
   readonly image: string;
   readonly account: string;
   readonly priorityClass: string;
   readonly user: User;
   readonly ownUsers: boolean;
-  readonly megabytes: number;
   readonly graceSeconds: number;
   readonly listens: readonly {
     readonly name: string;
@@ -51,12 +51,15 @@ export function servicePod(parts: ServicePodParts): k8s.PodSpec {
         ports: [...parts.listens, { name: "health", port: ports.health, protocol: "TCP" as const }].map(
           ({ port, ...rest }) => ({ ...rest, containerPort: port }),
         ),
-        resources: serviceLimits(parts.megabytes),
+        resources: serviceResources(name),
         securityContext: hardenedContainer(user, runtimeDefault),
         readinessProbe: health("/ready", 5),
         livenessProbe: health("/alive", 20),
         lifecycle: { preStop: { exec: { command: [`/nacre/${name}`, "drain"] } } },
-        volumeMounts: [...parts.mounts, { name: "scratch", mountPath: "/tmp", readOnly: false }],
+        volumeMounts: [
+          ...parts.mounts,
+          { name: "scratch", mountPath: places[name].scratch, readOnly: false },
+        ],
       },
     ],
     volumes: [

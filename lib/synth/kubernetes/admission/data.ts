@@ -38,9 +38,10 @@ object.spec.accessModes.all(mode, mode in ["ReadWriteOnce", "ReadWriteOncePod"])
 ${isAbsent("object", "spec.dataSource")} && ${isAbsent("object", "spec.dataSourceRef")}`,
       ],
       [
-        "the quota lets no Service out of the cluster",
+        "the quota lets no Service out of the cluster, and bounds what the pods may take",
         `${kind} != "resourcequotas" || object.metadata.name != "environment" ||
-["services.nodeports", "services.loadbalancers"].all(what, string(${at("object", "spec.hard")}.orValue({})[?what].orValue("")) == "0")`,
+["services.nodeports", "services.loadbalancers"].all(what, string(${at("object", "spec.hard")}.orValue({})[?what].orValue("")) == "0") &&
+["limits.cpu", "limits.memory", "limits.ephemeral-storage", "requests.storage"].all(what, ${at("object", "spec.hard")}.orValue({})[?what].hasValue())`,
       ],
     ],
   };

@@ -1,7 +1,10 @@
 import { changes, type Rule, type Rules } from "./rules.ts";
 import { mountRules, volumeRules } from "./volumes.ts";
 import { at, Expression, is, isAbsent, isEmpty, literal } from "./cel.ts";
-import { ISOLATION, ROLE, SANDBOX } from "../names.ts";
+import { madeBy, ofCluster } from "./askers.ts";
+import { CONFIG_HASH } from "../egress.ts";
+import { CONTROL_PLANE } from "../hatches.ts";
+import { ISOLATION, RESTARTED, ROLE, SANDBOX } from "../names.ts";
 import { users } from "../pod.ts";
 import { ports } from "../ports.ts";
 import type { Parts } from "../scope.ts";
@@ -15,7 +18,7 @@ type Field = readonly [path: string, value: unknown, absent?: unknown];
 
 /**
  * What pods may be, by whichever way they come. A pod's cleaning up is not judged again, nor a ReplicaSet's scaling down,
- * so what an older version of these rules let in can go.
+ * so what an older version of these rules let in can go; a scaling up is.
  */
 export function podRules(parts: Parts): Rules {
   return {
@@ -30,8 +33,10 @@ export function podRules(parts: Parts): Rules {
     conditions: {
       changed: `request.operation == "CREATE" || request.resource.resource == "deployments" ||
 (request.resource.resource == "pods"
-  ? object.spec != oldObject.spec || ${at("object", "metadata.labels")} != ${at("oldObject", "metadata.labels")}
-  : object.spec.template != oldObject.spec.template)`,
+  ? object.spec != oldObject.spec || ["labels", "annotations"].exists(notes,
+    object.metadata[?notes].orValue({}) != oldObject.metadata[?notes].orValue({}))
+  : object.spec.template != oldObject.spec.template ||
+    ${replicas("object")} > ${replicas("oldObject")})`,
     },
     variables: {
       kind: "request.resource.resource",
@@ -39,6 +44,7 @@ export function podRules(parts: Parts): Rules {
       pod: "variables.template.spec",
       container: `${pod}.containers[0]`,
       labels: `${at("variables.template", "metadata.labels")}.orValue({})`,
+      annotations: `${at("variables.template", "metadata.annotations")}.orValue({})`,
       role: `variables.labels[?${literal(ROLE)}].orValue("")`,
       sandbox: `variables.labels[?${literal(SANDBOX)}].orValue("")`,
       agent: `variables.role == "agent"`,
@@ -59,6 +65,8 @@ export function podRules(parts: Parts): Rules {
     ],
   };
 }
+
+const replicas = (of: string): string => `${at(of, "spec.replicas")}.orValue(1)`;
 
 const exactly = (root: string, said: string, fields: readonly Field[]): Rule[] =>
   fields.map(([path, value, absent]) => [
@@ -115,10 +123,18 @@ variables.labels.all(key, key in ${literal([ROLE, SANDBOX, ISOLATION, "pod-templ
 variables.kind != "deployments" && object.metadata.name.startsWith(variables.name + "-")`,
   ],
   [
-    "a pod comes from a ReplicaSet, and that from a Deployment",
+    "a pod comes from a ReplicaSet, and that from a Deployment: the cluster's own controllers make them",
     `variables.kind == "deployments" || request.operation == "UPDATE" ||
+${madeBy('(variables.kind == "pods" ? "replicaset" : "deployment")')} &&
 ${at("object", "metadata.ownerReferences")}.orValue([]).exists(owner, owner.?controller.orValue(false) &&
   owner.kind == (variables.kind == "pods" ? "ReplicaSet" : "Deployment"))`,
+  ],
+  [
+    "an annotation of a pod is an order for a runtime or a network: none but its configuration's hash and a restart; on one that runs, what nodes and the cluster's own add",
+    `variables.annotations.all(key, key in ${literal([CONFIG_HASH, RESTARTED])} || variables.kind == "pods" &&
+  request.operation == "UPDATE" && (${ofCluster} || "system:nodes" in request.userInfo.?groups.orValue([]) ||
+    variables.annotations[key] == ${at("oldObject", "metadata.annotations")}.orValue({})[?key].orValue("") &&
+    key in ${at("oldObject", "metadata.annotations")}.orValue({})))`,
   ],
   [
     "a Deployment selects its own pods alone",
@@ -128,8 +144,8 @@ ${at("object", "metadata.ownerReferences")}.orValue([]).exists(owner, owner.?con
   ],
   [
     "two generations of one sandbox do not run at once",
-    `variables.kind != "deployments" || variables.role == "router" ||
-${at("object", "spec.replicas")}.orValue(1) <= 1 && ${is("object", "spec.strategy.type", "Recreate")}`,
+    `variables.kind == "pods" || variables.role == "router" || ${replicas("object")} <= 1 &&
+(variables.kind == "replicasets" || ${is("object", "spec.strategy.type", "Recreate")})`,
   ],
   [
     "it runs under another account than its own",
@@ -201,7 +217,7 @@ const placeRules = ({ settings: { runtimeClasses }, priorities }: Parts): Rule[]
   ],
   [
     "no taint of the control plane is tolerated, nor all taints",
-    `${at(pod, "tolerations")}.orValue([]).all(t, t.?key.orValue("") != "" && !t.key.startsWith("node-role.kubernetes.io/"))`,
+    `${at(pod, "tolerations")}.orValue([]).all(t, t.?key.orValue("") != "" && !t.key.startsWith(${literal(CONTROL_PLANE)}))`,
   ],
   [
     "its priority is not that of its role",

@@ -1,12 +1,9 @@
 import type { Rule } from "./rules.ts";
 import { at, Expression, is, isAbsent, literal } from "./cel.ts";
-import { TOKEN, TOKEN_SOURCES } from "../egress.ts";
-import { WALLS } from "../mounts.ts";
+import { TOKEN_SOURCES } from "../egress.ts";
+import { places, SYSTEM, WALLS } from "../mounts.ts";
 import type { Parts } from "../scope.ts";
 import { secretMounts, SECRETS } from "../secrets.ts";
-
-/** Places of a container that its program is told about. */
-const OWN = "/etc/nacre/";
 
 /** An agent has its claim, what goes with the pod, and its walls; the egress and the router what they are told, and keys. */
 export function volumeRules({ settings }: Parts): Rule[] {
@@ -15,7 +12,7 @@ export function volumeRules({ settings }: Parts): Rule[] {
     secretMounts(Object.keys(settings.secrets), settings).volumes.map(({ name, secret }) => [name, secret]),
   );
   const config = (name: string): string =>
-    `${is("v", "configMap.name", new Expression(name))} && ${is("v", "configMap.optional", false)}`;
+    is("v", "configMap", { name: new Expression(name), defaultMode: 0o444, optional: false });
   const scratch = at("v", "emptyDir.sizeLimit") + ".hasValue()";
   const source = (kind: string): string =>
     `v.projected.sources.exists_one(s, ${at("s", "configMap.name")}.orValue("").startsWith("${kind}-") &&
@@ -27,8 +24,8 @@ export function volumeRules({ settings }: Parts): Rule[] {
       "a volume of an agent is its own claim, its walls, or of the pod and bounded",
       `!variables.agent || variables.volumes.all(v,
   v.name == "workspace" ? ${at("v", "persistentVolumeClaim.claimName")} == optional.of("workspace-" + variables.sandbox) :
-  v.name == "walls" ? has(v.projected) && size(v.projected.sources) == 2 && ${source("landlock")} &&
-    ${source("seccomp")} :
+  v.name == "walls" ? has(v.projected) && size(v.projected.sources) == 2 && ${is("v", "projected.defaultMode", 0o444)} &&
+    ${source("landlock")} && ${source("seccomp")} :
   v.name.startsWith("scratch-") && ${scratch})`,
     ],
     [
@@ -53,14 +50,14 @@ export function volumeRules({ settings }: Parts): Rule[] {
   ];
 }
 
-/** The places where what a pod is told has to lie, by its role. */
+/** What a pod cannot do without, by its role. */
 const told = {
   agent: [{ name: "walls", mountPath: WALLS }],
   egress: [
-    { name: "config", mountPath: `${OWN}egress` },
-    { name: "policy", mountPath: `${OWN}policy` },
+    { name: "config", mountPath: places.egress.config },
+    { name: "policy", mountPath: places.egress.policy },
   ],
-  router: [{ name: "config", mountPath: `${OWN}router` }],
+  router: [{ name: "config", mountPath: places.router.config }],
 };
 
 export const mountRules: readonly Rule[] = [
@@ -76,20 +73,24 @@ export const mountRules: readonly Rule[] = [
     )}[?variables.role].orValue([]).all(m, m in variables.mounts)`,
   ],
   [
-    `what is writable is of the pod or the workspace, and not in ${OWN}`,
-    `variables.mounts.all(m, m.?readOnly.orValue(false) || !m.mountPath.startsWith("${OWN}") &&
-  (m.name == "workspace" || m.name.startsWith("scratch")))`,
+    "what is writable is of the pod or the workspace",
+    `variables.mounts.all(m, m.?readOnly.orValue(false) || m.name == "workspace" || m.name.startsWith("scratch"))`,
   ],
   [
-    "a key lies in the folder of its name, and a token where the API's clients look for it",
-    `variables.mounts.all(m,
-  m.name.startsWith("secret-") ? m.mountPath == "${SECRETS}/" + m.name.substring(7) :
-  m.name == "budgets" ? m.mountPath == "${OWN}budgets" :
-  m.name != "token" || m.mountPath == ${literal(TOKEN)})`,
+    "a volume of the egress or the router lies in its one place, whole: elsewhere it would cover the program or what it trusts",
+    `variables.agent || variables.mounts.all(m, !has(m.subPath) && (m.name.startsWith("secret-")
+  ? m.mountPath == "${SECRETS}/" + m.name.substring(7)
+  : ${literal(places)}[?variables.role].orValue({})[?m.name] == optional.of(m.mountPath)))`,
+  ],
+  [
+    "an agent's volume lies over nothing of the system's or the launcher's, at a path in its shortest form",
+    `!variables.agent || variables.mounts.all(m, m.name == "walls" ? m.mountPath == "${WALLS}" && !has(m.subPath) :
+  m.mountPath.matches("^(/[^/:]+)+$") && !m.mountPath.matches(${literal(String.raw`/\.{1,2}(/|$)`)}) &&
+  !${literal(SYSTEM)}.exists(f, m.mountPath == f || m.mountPath.startsWith(f + "/") || f.startsWith(m.mountPath + "/")) &&
+  (m.name == "workspace" ? m.?subPath == optional.of(m.mountPath.substring(1)) : !has(m.subPath)))`,
   ],
   [
     "a mount reaches no other mount of the node, and its path is written out",
-    `variables.mounts.all(m, ${is("m", "mountPropagation", "None", "None")} && ${isAbsent("m", "subPathExpr")} &&
-  (!has(m.subPath) || m.name == "workspace"))`,
+    `variables.mounts.all(m, ${is("m", "mountPropagation", "None", "None")} && ${isAbsent("m", "subPathExpr")})`,
   ],
 ];

@@ -1,0 +1,40 @@
+import { ENVIRONMENT } from "../synth/kubernetes/names.ts";
+import { answered, clientLibrary, kubeConfigOf, messageOf, type ClusterAccess } from "./api-server.ts";
+
+/** What keeps an environment out of a namespace. */
+export interface Taken {
+  readonly reason: string;
+  readonly fix: string;
+}
+
+/**
+ * Asks the API server whose a namespace is, before anything is put there: applying on the server's side takes over what
+ * has the same name, and two projects' names can make one (`a-b` and `c`, `a` and `b-c`).
+ * @param owner `PROJECT/ENVIRONMENT`
+ * @returns nothing where it is not there yet, or is the environment's
+ */
+export async function namespaceTaken(
+  access: ClusterAccess,
+  { namespace, owner }: { readonly namespace: string; readonly owner: string },
+): Promise<Taken | undefined> {
+  const config = await kubeConfigOf(access);
+  const { CoreV1Api } = await clientLibrary();
+  const another = "name another one: namespace in the target's settings";
+  try {
+    const { metadata } = await answered(config.makeApiClient(CoreV1Api).readNamespace({ name: namespace }));
+    const holder = metadata?.annotations?.[ENVIRONMENT];
+    if (holder === owner) return undefined;
+    return holder === undefined
+      ? {
+          reason: `the namespace ${namespace} is there, and is not this environment's`,
+          fix: `${another}; or give it over: kubectl annotate namespace ${namespace} ${ENVIRONMENT}=${owner}`,
+        }
+      : { reason: `the namespace ${namespace} is the environment ${holder}'s`, fix: another };
+  } catch (error) {
+    if ((error as { readonly code?: unknown }).code === 404) return undefined;
+    return {
+      reason: `whose the namespace ${namespace} is cannot be told: ${messageOf(error)}`,
+      fix: "let this user read namespaces",
+    };
+  }
+}
