@@ -225,7 +225,13 @@ describe("the audit", () => {
       const audit = open(file);
       const before: unknown[][] = [];
       const [a, b] = ["a", "b"].map(
-        () => new Writable({ write: (_chunk, _encoding, done) => (before.push(hosts(file)), done()) }),
+        () =>
+          new Writable({
+            write: (_chunk, _encoding, done) => {
+              before.push(hosts(file));
+              done();
+            },
+          }),
       );
       audit.write(allow("a.example"), "beforehand");
       expect(hosts(file)).toEqual([]);
