@@ -8,8 +8,8 @@ export interface Taken {
 }
 
 /**
- * Asks the API server whose a namespace is, before anything is put there: applying on the server's side takes over what
- * has the same name, and two projects' names can make one (`a-b` and `c`, `a` and `b-c`).
+ * Asks the API server whose a namespace is, before anything is put there: what has the same name there is taken over
+ * (`upsertExistingObjects`), and two projects' names can make one (`a-b` and `c`, `a` and `b-c`).
  * @param owner `PROJECT/ENVIRONMENT`
  * @returns nothing where it is not there yet, or is the environment's
  */

@@ -24,8 +24,8 @@ export interface ClusterStatus {
   readonly walls: readonly ClusterWall[];
 }
 
-/** Objects by `Kind/name`. */
-type Held = ReadonlyMap<string, unknown>;
+/** Objects by `Kind/name`, as an API server holds them. */
+export type Held = ReadonlyMap<string, unknown>;
 
 /**
  * What stands of an environment in a cluster: each object that a wall is made of, read back and compared with what the
@@ -45,6 +45,11 @@ export async function clusterStatus(
       hint: "start the cluster, or check nacre:kubeconfig and nacre:context",
     });
   });
+  return statusOf(objects, held);
+}
+
+/** What stands of an environment where an API server holds this. */
+export function statusOf(objects: KubernetesObjects, held: Held): ClusterStatus[] {
   const strange = strangers(objects, held);
   return objects.walls.map(({ sandbox, identity, walls: standing }) => ({
     sandbox,

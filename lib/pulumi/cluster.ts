@@ -11,7 +11,7 @@ import { synthesizeGateway } from "../synth/gateway.ts";
 import { synthesizeKubernetes, type KubernetesObjects } from "../synth/kubernetes.ts";
 import { ambientKubeconfig, readApiServer, type ClusterAccess } from "../cluster/api-server.ts";
 import { loadCatalogue } from "./catalogue.ts";
-import { namespaceTaken } from "../cluster/namespace-owner.ts";
+import { namespaceTaken, type Taken } from "../cluster/namespace-owner.ts";
 import { ChartComponent } from "./chart.ts";
 import { GatewayContainer, type GatewayContainerOptions } from "./gateway.ts";
 import { hinder, tell } from "./hinder.ts";
@@ -50,8 +50,10 @@ export class ClusterEnvironment extends ComponentResource {
         ...(access.context !== undefined && { context: access.context }),
         ...(access.clusterIdentifier !== undefined && { clusterIdentifier: access.clusterIdentifier }),
         enableServerSideApply: true,
-        // What a killed run made and did not note, and what an earlier destroy kept. The namespace is the environment's own.
+        // What a killed run made and did not note, and what an earlier destroy kept, whoever wrote to it since. The
+        // namespace is the environment's own, and so is each field that its blueprint says.
         upsertExistingObjects: true,
+        enablePatchForce: true,
         // Else a changed policy would be a new object, and an old one that its egress still watches.
         enableConfigMapMutable: true,
         enableSecretMutable: true,
@@ -118,7 +120,7 @@ async function asked(
   objects: KubernetesObjects,
 ): Promise<{
   readonly clusterIdentifier: string | undefined;
-  readonly inTheWay: { readonly reason: string; readonly fix: string } | undefined;
+  readonly inTheWay: Taken | undefined;
 }> {
   const reading = await readApiServer(access);
   const { clusterIdentifier } = reading;

@@ -11,6 +11,10 @@ const reasons: readonly (readonly [of: RegExp, reason: string])[] = [
     "Immutable: it cannot change in place. Who deletes it and makes it anew can, since CEL has no digest to compare it with its name; drift finds it.",
   ],
   [
+    /^ConfigMap\/environment data/,
+    "A note of which blueprint was applied, for people. No pod has it, and nothing is decided by it.",
+  ],
+  [
     /^ConfigMap\/\S+ data/,
     "The policy is meant to change while agents run, and nothing in the API understands it. Who may write the namespace's ConfigMaps may widen it; drift finds it. The API gives that right to no pod of the environment.",
   ],
@@ -87,6 +91,15 @@ function unrefused(verdicts: readonly Verdict[]): string[] {
   const unknown = open.map(nameOf).filter((name) => !reasons.some(([of]) => of.test(name)));
   if (unknown.length > 0)
     throw new Error(`nobody refuses, and no reason is known:\n${[...new Set(unknown)].join("\n")}`);
+  const unseen = open.filter(
+    (verdict) =>
+      !verdict.object.startsWith("Pod/") &&
+      verdict.seen !== reasons.find(([of]) => of.test(nameOf(verdict)))?.[1].includes("drift finds it"),
+  );
+  if (unseen.length > 0)
+    throw new Error(
+      `status sees, or does not see, otherwise than the reason says:\n${unseen.map((one) => `${nameOf(one)}: ${one.how} (${one.seen ? "seen" : "unseen"})`).join("\n")}`,
+    );
   const left = [...new Set(open.map(nameOf))];
   return reasons.flatMap(([of, reason]) => {
     const names = left.filter((name) => reasons.find(([first]) => first.test(name))?.[0] === of);

@@ -1,4 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
+import { expect } from "vitest";
+import { statusOf } from "../../lib/cluster/status.ts";
 import type { Environment, KubernetesTarget } from "../../lib/constructs/index.ts";
 import type { KubernetesObjects, Manifest } from "../../lib/synth/kubernetes.ts";
 import { ABSENT, valueAt } from "../synth/security-field.ts";
@@ -30,6 +32,8 @@ export interface Verdict {
   readonly by: Layer;
   /** What the API said. */
   readonly said: string;
+  /** Of what nobody refuses: whether `nacre status` would say that it differs. */
+  readonly seen?: boolean;
 }
 
 /**
@@ -61,14 +65,22 @@ async function inForce(api: Api, namespace: Manifest): Promise<void> {
 export async function judgeAll(
   api: Api,
   environment: Environment<KubernetesTarget>,
-  { objects, namespace }: KubernetesObjects,
+  objects: KubernetesObjects,
 ): Promise<Verdict[]> {
-  const manifests = objects.map(({ manifest }) => manifest);
+  const { namespace } = objects;
+  const manifests = objects.objects.map(({ manifest }) => manifest);
   const pods = manifests.filter(({ kind }) => kind === "Deployment").map(podOf);
   const controller = api.as(accountOf("replicaset"));
   const verdicts: Verdict[] = [];
+  const held = new Map<string, unknown>();
+  for (const manifest of manifests) held.set(nameOf(manifest), (await api.read(manifest)).body);
+  const differs = (name: string, body: unknown): boolean =>
+    statusOf(objects, new Map(held).set(name, body)).some(({ walls }) =>
+      walls.some(({ differs }) => differs.length > 0),
+    );
+  expect(differs("", undefined)).toBe(false);
   for (const manifest of [...manifests, ...pods]) {
-    const judge = await Judge.of(manifest.kind === "Pod" ? controller : api, manifest);
+    const judge = await Judge.of(manifest.kind === "Pod" ? controller : api, manifest, differs);
     const weakenings = securityFieldsOf(manifest, environment, namespace).flatMap((field) =>
       weakeningsOf(manifest, field),
     );
@@ -77,22 +89,27 @@ export async function judgeAll(
   return verdicts;
 }
 
+/** Whether `nacre status` says that an object differs where the API server holds it like this. */
+type Differs = (name: string, body: unknown) => boolean;
+
 /** One object, and what the API makes of it as it was synthesised. */
 class Judge {
   readonly #api: Api;
   readonly #object: string;
   readonly #base: unknown;
+  readonly #differs: Differs;
 
-  private constructor(api: Api, manifest: Manifest, base: unknown) {
+  private constructor(api: Api, manifest: Manifest, base: unknown, differs: Differs) {
     this.#api = api;
+    this.#differs = differs;
     this.#object = `${manifest.kind}/${roleOf(manifest)}`;
     this.#base = base;
   }
 
-  static async of(api: Api, manifest: Manifest): Promise<Judge> {
+  static async of(api: Api, manifest: Manifest, differs: Differs): Promise<Judge> {
     const { status, body } = await sent(api, manifest);
     if (status >= 300) throw new Error(`${nameOf(manifest)}: ${status} ${body.message ?? ""}`);
-    return new Judge(api, manifest, meaningOf(body));
+    return new Judge(api, manifest, meaningOf(body), differs);
   }
 
   /** Made anew under its name, which is the weaker of two judgements: what is there often cannot change at all. */
@@ -100,7 +117,15 @@ class Judge {
     const made = await this.#api.create(manifest, { dryRun: true });
     const by = layerOf(made) ?? (await this.#whatItMeans({ field, how, manifest }, made));
     const named = field.path.map((step) => (/^\d+$/.test(String(step)) ? "*" : step)).join(".");
-    return { object: this.#object, field: named, how, by, said: made.body.message ?? "" };
+    const verdict = { object: this.#object, field: named, how, by, said: made.body.message ?? "" };
+    return by === "nobody" ? { ...verdict, seen: await this.#isSeen(manifest) } : verdict;
+  }
+
+  /** Of what cannot change in place: as if it were deleted and made anew. A pod's template is what is compared. */
+  async #isSeen(manifest: Manifest): Promise<boolean> {
+    if (manifest.kind === "Pod") return false;
+    const { status, body } = await sent(this.#api, manifest);
+    return this.#differs(nameOf(manifest), status < 300 ? body : manifest);
   }
 
   async #whatItMeans({ field, how, manifest }: Weakening, made: Answer): Promise<Layer> {

@@ -472,10 +472,10 @@ describe.runIf(docker.here)(named, () => {
       expect(sandbox).toMatchObject({ sandbox: "assistant", namespace: "agents", agent: "0 of 1 ready" });
       return { differs: sandbox!.walls.flatMap(({ differs }) => differs), code };
     };
-    expect(status()).toEqual({ differs: [], code: 3 });
+    expect(status()).toEqual({ differs: [], code: 1 });
     const policy = "/apis/networking.k8s.io/v1/namespaces/agents/networkpolicies/agent-assistant";
     expect((await api.ask("DELETE", policy)).status).toBe(200);
-    expect(status()).toEqual({ differs: ["NetworkPolicy/agent-assistant is not there"], code: 3 });
+    expect(status()).toEqual({ differs: ["NetworkPolicy/agent-assistant is not there"], code: 1 });
 
     expect((await stack.destroy()).result).toBe("succeeded");
     await expect(daemon.engine.inspectContainer("nacre-whole")).rejects.toThrow("there is none");

@@ -30,6 +30,8 @@ const orders: readonly SecurityField[] = [
   "sidecar.istio.io/inject",
 ].map((name) => field(["metadata", "annotations", name], ABSENT, { weaker: ["yes"] }));
 
+const everything = { apiGroups: ["*"], apiVersions: ["*"], operations: ["*"], resources: ["*"], scope: "*" };
+
 /** The fields of each kind, and what must stand in them. A kind without any is written with none. */
 const byKind: Readonly<Record<string, (where: Where, manifest: Manifest) => readonly SecurityField[]>> = {
   Deployment: (where, manifest) => [
@@ -149,8 +151,10 @@ const byKind: Readonly<Record<string, (where: Where, manifest: Manifest) => read
     field("spec.matchConstraints.namespaceSelector", {}, { weaker: [{ matchLabels: { none: "such" } }] }),
     field("spec.matchConstraints.objectSelector", {}, { weaker: [{ matchLabels: { none: "such" } }] }),
     field("spec.matchConstraints.resourceRules", filled),
-    field("spec.matchConstraints.excludeResourceRules", ABSENT, {
-      weaker: [[{ apiGroups: ["*"], apiVersions: ["*"], operations: ["*"], resources: ["*"] }]],
+    field("spec.matchConstraints.excludeResourceRules", [], { more: [everything] }),
+    field("spec.matchConditions", present, {
+      narrower: ["removed"],
+      more: [{ name: "never", expression: "false" }],
     }),
     field("spec.validations", filled, { weaker: [[{ expression: "true" }]] }),
   ],
@@ -162,6 +166,10 @@ const byKind: Readonly<Record<string, (where: Where, manifest: Manifest) => read
       { weaker: [{ matchLabels: { none: "such" } }] },
     ),
     field("spec.matchResources.objectSelector", {}, { weaker: [{ matchLabels: { none: "such" } }] }),
+    field("spec.matchResources.resourceRules", [], {
+      more: [{ ...everything, resources: ["leases"] }],
+    }),
+    field("spec.matchResources.excludeResourceRules", [], { more: [everything] }),
   ],
   LimitRange: () => [],
   PodDisruptionBudget: () => [],

@@ -33,7 +33,7 @@ const policies: Readonly<Record<string, (parts: Parts) => Rules>> = {
 export function addAdmission(scope: Construct, parts: Parts, namespace: ApiObject): readonly ApiObject[] {
   return Object.entries(policies).map(([id, rulesOf]) => {
     const name = `${parts.namespace}-${id}`;
-    const { resources, conditions, variables, validations } = rulesOf(parts);
+    const { resources, conditions = {}, variables = {}, validations } = rulesOf(parts);
     const policy = new ApiObject(scope, `admission-${id}`, {
       apiVersion: "admissionregistration.k8s.io/v1",
       kind: "ValidatingAdmissionPolicy",
@@ -45,9 +45,12 @@ export function addAdmission(scope: Construct, parts: Parts, namespace: ApiObjec
           namespaceSelector: {},
           objectSelector: {},
           resourceRules: resources.map((resource) => ({ apiVersions: ["*"], scope: "*", ...resource })),
+          // What is not written is taken for the server's own by whoever compares.
+          excludeResourceRules: [],
         },
-        ...(conditions && { matchConditions: named(conditions) }),
-        ...(variables && { variables: named(variables) }),
+        matchConditions: named(conditions),
+        variables: named(variables),
+        auditAnnotations: [],
         validations: validations.map(([message, expression]) => ({
           message,
           expression,
@@ -66,6 +69,8 @@ export function addAdmission(scope: Construct, parts: Parts, namespace: ApiObjec
           matchPolicy: "Equivalent",
           namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": parts.namespace } },
           objectSelector: {},
+          resourceRules: [],
+          excludeResourceRules: [],
         },
       },
     });
