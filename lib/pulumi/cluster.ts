@@ -11,7 +11,7 @@ import { synthesizeGateway } from "../synth/gateway.ts";
 import { synthesizeKubernetes, type KubernetesObjects } from "../synth/kubernetes.ts";
 import { ambientKubeconfig, readApiServer, type ClusterAccess } from "../cluster/api-server.ts";
 import { loadCatalogue } from "./catalogue.ts";
-import { namespaceTaken, type Taken } from "../cluster/namespace-owner.ts";
+import { namespaceTaken, notManaged, type InTheWay } from "../cluster/in-the-way.ts";
 import { ChartComponent } from "./chart.ts";
 import { GatewayContainer, type GatewayContainerOptions } from "./gateway.ts";
 import { hinder, tell } from "./hinder.ts";
@@ -120,11 +120,14 @@ async function asked(
   objects: KubernetesObjects,
 ): Promise<{
   readonly clusterIdentifier: string | undefined;
-  readonly inTheWay: Taken | undefined;
+  readonly inTheWay: InTheWay | undefined;
 }> {
   const reading = await readApiServer(access);
   const { clusterIdentifier } = reading;
-  if (reading.reachable) return { clusterIdentifier, inTheWay: await namespaceTaken(access, objects) };
+  if (reading.reachable) {
+    const inTheWay = (await namespaceTaken(access, objects)) ?? (await notManaged(access, objects.namespace));
+    return { clusterIdentifier, inTheWay };
+  }
   const { reason, fix } = reading;
   return { clusterIdentifier, inTheWay: { reason, fix } };
 }

@@ -285,7 +285,7 @@ function warningsOf(
   readings: readonly SandboxWalls[],
 ): string[] {
   const { settings } = target;
-  return readings.flatMap(({ sandbox, walls: standing }) => {
+  return readings.flatMap(({ sandbox, identity, walls: standing }) => {
     const agent = agents[sandbox];
     if (agent === undefined) return [];
     const open = openHosts(agent.network);
@@ -297,6 +297,9 @@ function warningsOf(
     });
     return [
       ...missing,
+      ...(identity === sandbox
+        ? []
+        : [`agent ${sandbox}: in the cluster it is ${identity}, and has what that has kept (moved)`]),
       ...(open.length === 0 ? [] : [`agent ${sandbox}: anything can be sent to ${open.join(", ")}`]),
       ...(agent.resources.pids === undefined || target.kind === "gateway"
         ? []

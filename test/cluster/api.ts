@@ -67,7 +67,7 @@ export class Api {
   async send(method: string, path: string, body?: unknown): Promise<Answer> {
     return new Promise((done, fail) => {
       const headers = {
-        "content-type": "application/json",
+        "content-type": method === "PATCH" ? "application/merge-patch+json" : "application/json",
         accept: "application/json",
         ...(this.#user !== undefined && { "impersonate-user": this.#user }),
       };

@@ -5,10 +5,12 @@ import {
   AppsV1Api,
   CoreV1Api,
   NetworkingV1Api,
+  RbacAuthorizationV1Api,
   SchedulingV1Api,
 } from "@kubernetes/client-node";
 import { core, Provider } from "@pulumi/kubernetes";
 import { Construct } from "constructs";
+import { parse, stringify } from "yaml";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import {
   AgentSandbox,
@@ -318,6 +320,33 @@ test("a namespace that is somebody's is not taken over", async () => {
   const made = await api.readNamespacedConfigMap({ name: "policy-assistant", namespace: "taken" });
   expect(made.data?.["policy.yaml"]).toContain("api.example.com");
   await destroy();
+});
+
+test("up ends before any change where the user could make half of it alone", async () => {
+  const values = wanted("half");
+  const name = "deployer";
+  await api.createNamespacedServiceAccount({ namespace: "default", body: { metadata: { name } } });
+  await plane.client(RbacAuthorizationV1Api).createClusterRoleBinding({
+    body: {
+      metadata: { name },
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "admin" },
+      subjects: [{ kind: "ServiceAccount", name, namespace: "default" }],
+    },
+  });
+  const { status } = await api.createNamespacedServiceAccountToken({
+    name,
+    namespace: "default",
+    body: { spec: { audiences: [], expirationSeconds: 600 } },
+  });
+  const { up } = await open(values);
+  values.kubeconfig = join((stack as KubernetesStack).folder, "kubeconfig");
+  const config = parse(readFileSync(plane.kubeconfig, "utf8")) as { users: { user: object }[] };
+  config.users[0]!.user = { token: status?.token };
+  writeFileSync(values.kubeconfig, stringify(config), { mode: 0o600 });
+  await expect(up()).rejects.toThrow(
+    /nothing was changed:[^]*may not manage environments\.nacre\.dev in the namespace half[^]*fix: bind a role/,
+  );
+  await expect(api.readNamespace({ name: "half" })).rejects.toMatchObject({ code: 404 });
 });
 
 test("what would not stand is a warning of a preview, and the end of an up", async () => {

@@ -17,6 +17,7 @@ export const networkKinds = [
   { group: "cilium.io", kind: "CiliumLocalRedirectPolicy", plural: "ciliumlocalredirectpolicies" },
   { group: "cilium.io", kind: "CiliumEnvoyConfig", plural: "ciliumenvoyconfigs" },
   { group: "crd.projectcalico.org", kind: "NetworkPolicy", plural: "networkpolicies" },
+  { group: "projectcalico.org", kind: "NetworkPolicy", plural: "networkpolicies" },
   { group: "crd.antrea.io", kind: "NetworkPolicy", plural: "networkpolicies" },
 ] as const;
 
@@ -161,6 +162,15 @@ export function requestsOn(namespace: string, manifests: readonly Manifest[]): r
       "RoleBinding",
       { roleRef: { apiGroup: rbac, kind: "ClusterRole", name: "edit" }, subjects: [account] },
       "egress-agent",
+    ),
+    ...[
+      { kind: "Group", apiGroup: rbac, name: "system:authenticated" },
+      { kind: "User", apiGroup: rbac, name: `system:serviceaccount:${namespace}:egress-agent` },
+    ].map((subject) =>
+      make(`RoleBinding of the ${subject.kind} ${subject.name}`, `${rbac}/v1`, "RoleBinding", {
+        roleRef: { apiGroup: rbac, kind: "ClusterRole", name: "view" },
+        subjects: [subject],
+      }),
     ),
     make("RoleBinding of all accounts", `${rbac}/v1`, "RoleBinding", {
       roleRef: { apiGroup: rbac, kind: "Role", name: "egress-agent" },

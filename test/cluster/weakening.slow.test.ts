@@ -7,6 +7,7 @@ import { clusters } from "../synth/clusters.ts";
 import { Api } from "./api.ts";
 import { buildTimeout, ControlPlane, kubernetesVersion } from "./control-plane.ts";
 import { eventually } from "./eventually.ts";
+import { requestsOfOthers, requestsThatAreTheirs } from "./requests-of-others.ts";
 import { networkKinds, requestsOn } from "./requests.ts";
 import { judgeAll, makeAll, refusedBy, type Layer, type Verdict } from "./weakening.ts";
 import { reportOf } from "./weakening-report.ts";
@@ -103,6 +104,49 @@ test("no other request weakens an environment", async () => {
   expect(requests.filter(({ by }) => by === "nobody")).toEqual([]);
 });
 
+describe("who does not manage the environment", () => {
+  const { objects, namespace } = synthesised("cluster-minimal").objects;
+  const bind = async (user: string, role: string): Promise<void> => {
+    const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: role };
+    const made = await api.create({
+      apiVersion: "rbac.authorization.k8s.io/v1",
+      kind: "RoleBinding",
+      metadata: { name: `${user}-${role}`, namespace },
+      roleRef,
+      subjects: [{ kind: "User", apiGroup: roleRef.apiGroup, name: user }],
+    });
+    expect(made.status).toBe(201);
+  };
+
+  test("changes nothing of it with all that Kubernetes' role admin may, and has objects of their own", async () => {
+    await bind("somebody", "admin");
+    const somebody = api.as("somebody");
+    const found: typeof requests = [];
+    for (const request of requestsOfOthers(
+      namespace,
+      objects.map(({ manifest }) => manifest),
+    ))
+      found.push({
+        name: `by a namespace's admin: ${request.name}`,
+        by: refusedBy(await request.send(somebody)),
+      });
+    expect(found.filter(({ by }) => by !== "policy owner")).toEqual([]);
+    requests.push(...found);
+    for (const { name, send } of requestsThatAreTheirs(namespace))
+      expect([name, (await send(somebody)).status]).toEqual([name, expect.toBeOneOf([200, 201])]);
+  });
+
+  test("and who manages it may change it", async () => {
+    const rules = [{ apiGroups: ["nacre.dev"], resources: ["environments"], verbs: ["manage"] }];
+    const apiVersion = "rbac.authorization.k8s.io/v1";
+    await api.create({ apiVersion, kind: "ClusterRole", metadata: { name: "manager" }, rules });
+    for (const role of ["admin", "manager"]) await bind("manager", role);
+    const path = `/apis/apps/v1/namespaces/${namespace}/deployments/agent-agent/scale?dryRun=All`;
+    const scaled = await api.as("manager").send("PATCH", path, { spec: { replicas: 0 } });
+    expect(scaled.status).toBe(200);
+  });
+});
+
 test("a container cannot be put into a pod that runs, nor another label onto it", async () => {
   const { objects, namespace } = synthesised("cluster-minimal").objects;
   expect(objects.length).toBeGreaterThan(0);
@@ -147,6 +191,11 @@ test("where a Secret may go changes with a new Secret alone; its value as it lik
     dryRun: true,
   });
   expect(refusedBy(elsewhere)).toBe("policy data");
+  expect(refusedBy(await api.replace(secret({ value: "one" }), { dryRun: true }))).toBe("policy data");
+  const nowhere: Manifest = { ...secret({ value: "one" }), metadata: { name: "nowhere", namespace } };
+  expect((await api.create(nowhere)).status).toBe(201);
+  const given = { ...nowhere, stringData: { value: "one", "nacre-for": "evil.example" } };
+  expect(refusedBy(await api.replace(given, { dryRun: true }))).toBe("policy data");
 });
 
 test("who refuses what is as written, and what nobody refuses has its reason", async () => {

@@ -413,6 +413,24 @@ test("the quota is twice what the pods may take, and the claims", () => {
   });
 });
 
+test("nothing runs before its NetworkPolicies and what judges it are there", () => {
+  for (const { path, manifest, after } of synth(sandboxes()).objects) {
+    if (manifest.kind !== "Deployment") continue;
+    const own = path.replace(/workload$/, "");
+    expect([path, after]).toEqual([path, expect.arrayContaining([`${own}network`, "closed"])]);
+    expect(after.filter((one) => /^admission-.*-binding$/.test(one))).toHaveLength(9);
+  }
+});
+
+test("a command and a variable are what is written, whatever Kubernetes reads in a dollar", () => {
+  const app = new Environment("dev", { target: Target.cluster() });
+  new AgentSandbox(app, "agent", { agent: Command.of("echo", "$(HOME) $$").withEnv({ PRICE: "5$" }) });
+  const deployment = manifests(app).find((one) => nameOf(one) === "Deployment/agent-agent");
+  expect(podOf(deployment!)["containers"]).toMatchObject([
+    { command: ["echo", "$$(HOME) $$$$"], env: [{ name: "PRICE", value: "5$$" }] },
+  ]);
+});
+
 test("the namespace says whose it is", () => {
   const app = minimal();
   expect(synth(app).owner).toBe("nacre/dev");
@@ -423,7 +441,7 @@ test("the namespace says whose it is", () => {
 test("the admission policies are the same for one sandbox and for many", () => {
   const policies = (app: Environment<ClusterTarget>): readonly Manifest[] =>
     manifests(app).filter(({ kind }) => kind.startsWith("ValidatingAdmission"));
-  expect(policies(sandboxes(["coder"]))).toHaveLength(16);
+  expect(policies(sandboxes(["coder"]))).toHaveLength(18);
   expect(policies(sandboxes(["coder"]))).toEqual(policies(sandboxes()));
 });
 

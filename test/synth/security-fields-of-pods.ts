@@ -151,6 +151,7 @@ export function podFields(where: Where, spec: Spec): readonly SecurityField[] {
     field("tolerations", [], {
       more: [{ operator: "Exists" }, { key: "node-role.kubernetes.io/control-plane", operator: "Exists" }],
     }),
+    field("resources", ABSENT, { weaker: [{ limits: { memory: "8Gi" } }] }),
     field("resourceClaims", [], { more: [{ name: "device", resourceClaimName: "device" }] }),
     field("initContainers", [], { more: [sidecar] }),
     field("ephemeralContainers", [], { more: [sidecar] }),
@@ -206,7 +207,12 @@ function volumeFields(spec: Spec): SecurityField[] {
               weaker: [[{ key: "policy.yaml", path: "launcher" }]],
             }),
           ]),
-      ...(volume.projected === undefined ? [] : [of("projected.defaultMode", { weaker: [0o777] })]),
+      ...(volume.projected === undefined
+        ? []
+        : [
+            of("projected.defaultMode", { weaker: [0o777] }),
+            of("projected.sources", { more: [{ serviceAccountToken: { path: "more" } }] }),
+          ]),
       ...(volume.secret === undefined
         ? []
         : [
@@ -329,6 +335,8 @@ function containerFields(where: Where): SecurityField[] {
     field("stdinOnce", false),
     field("tty", false),
     field("terminationMessagePolicy", "File", { weaker: ["FallbackToLogsOnError"] }),
+    field("terminationMessagePath", "/dev/termination-log", { weaker: ["/nacre/launcher", "/etc/passwd"] }),
+    field("workingDir", ABSENT, { weaker: ["/tmp"] }),
     field("securityContext", present, { weaker: [{}, { privileged: true }] }),
     field("securityContext.privileged", false),
     field("securityContext.allowPrivilegeEscalation", false),

@@ -64,6 +64,16 @@ const reserved: readonly {
   },
 ];
 
+/** What an operator sizes and times a cluster with. Kubernetes has hundreds of others, and each version adds some. */
+const usual = {
+  api: /^(audit-log-max(age|backup|size)|max-(mutating-)?requests-inflight|(min-)?request-timeout|event-ttl|default-(not-ready|unreachable)-toleration-seconds|goaway-chance|http2-max-streams-per-connection|watch-cache-sizes|delete-collection-workers|shutdown-delay-duration)$/,
+  kubelet:
+    /^(max-pods|pods-per-core|eviction-.*|image-gc-(high|low)-threshold|image-maximum-gc-age|minimum-image-ttl-duration|(system|kube)-reserved|reserved-(memory|cpus)|container-log-max-(size|files)|serialize-image-pulls|max-parallel-image-pulls|(registry|event|kube-api)-(qps|burst)|streaming-connection-idle-timeout|node-status-(update|report)-frequency|(cpu|memory|topology)-manager-(policy|scope)|shutdown-grace-period.*|fail-swap-on|protect-kernel-defaults)$/,
+} as const;
+
+/** Features that are many at once, or that let pods do what Pod Security refuses. */
+const loosening: ReadonlySet<string> = new Set(["AllAlpha", "AllBeta", "UserNamespacesPodSecurityStandards"]);
+
 /** Every argument that would take a wall away, and every one twice said. */
 export function refusalsOf({ node }: Gateway, settings: GatewaySettings): Refusal[] {
   const of = (kind: "api" | "kubelet", key: string, written: Readonly<Record<string, string>>): Refusal[] => {
@@ -86,9 +96,12 @@ function problemOf(
   walls: Readonly<Record<string, string>>,
 ): Omit<Refusal, "subject"> | undefined {
   if (name === "feature-gates") {
-    return /=\s*false\b/i.test(value)
-      ? { reason: `${value} turns a check of Kubernetes off`, fix: "name features to turn on alone" }
-      : undefined;
+    const features = value.split(",").map((one) => /^([A-Za-z0-9]+)=true$/.exec(one)?.[1]);
+    if (!features.includes(undefined) && !features.some((one) => loosening.has(one ?? ""))) return undefined;
+    return {
+      reason: `${value} may turn a check of Kubernetes off`,
+      fix: "write NAME=true of single features, with commas between them",
+    };
   }
   if (name === "protect-kernel-defaults" && value === "false") {
     return { reason: "K3s then sets this machine's kernel", fix: "remove it, or write true" };
@@ -96,7 +109,11 @@ function problemOf(
   const group = reserved.find(({ of, names }) => (of === kind || of === "both") && names.test(name));
   if (group !== undefined) return { reason: group.reason, fix: group.fix };
   const ours = walls[name];
-  if (ours === undefined) return undefined;
+  if (ours === undefined) {
+    return usual[kind].test(name)
+      ? undefined
+      : { reason: "it is none of those that change no wall", fix: "remove it" };
+  }
   const fix =
     name === "pod-max-pids"
       ? "set resources.pids of the agents: the largest holds for each pod"

@@ -6,6 +6,7 @@ import { kindRules } from "./admission/kinds.ts";
 import { namespaceRules } from "./admission/namespace.ts";
 import { networkRules } from "./admission/network.ts";
 import { podRules } from "./admission/pods.ts";
+import { ownerRules } from "./admission/owner.ts";
 import type { Rules } from "./admission/rules.ts";
 import { serviceRules } from "./admission/services.ts";
 import { ApiObject } from "./k8s.ts";
@@ -14,6 +15,7 @@ import { after, type Parts } from "./scope.ts";
 
 /** One policy each, by the end of its name. What they say depends on the target's settings, and on no sandbox. */
 const policies: Readonly<Record<string, (parts: Parts) => Rules>> = {
+  owner: ownerRules,
   pods: podRules,
   kinds: kindRules,
   network: networkRules,
@@ -26,8 +28,7 @@ const policies: Readonly<Record<string, (parts: Parts) => Rules>> = {
 
 /**
  * Refuses what would weaken an environment, whoever asks: Pod Security lets more through than Nacre does, and knows
- * nothing of networks and roles. Kubernetes exempts these policies themselves from admission, and deleting is not judged
- * (an environment has to be removable): that is drift's to find.
+ * nothing of networks and roles. Kubernetes exempts these policies themselves from admission: that is drift's to find.
  * @returns the bindings: what they judge comes after them
  */
 export function addAdmission(scope: Construct, parts: Parts, namespace: ApiObject): readonly ApiObject[] {

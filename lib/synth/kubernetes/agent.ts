@@ -103,7 +103,7 @@ function podOf(parts: AgentParts, account: string, claim: string): k8s.PodSpec {
         name: "agent",
         image: imageOf(name, agent, settings.images.agents),
         imagePullPolicy: "IfNotPresent",
-        ...(agent.runs.kind === "command" && { command: [...agent.runs.command] }),
+        ...(agent.runs.kind === "command" && { command: agent.runs.command.map(literal) }),
         env: envOf(agent),
         ports: agent.ports.map((port) => ({ name: `port-${port}`, containerPort: port, protocol: "TCP" })),
         resources: agentResources(agent.resources),
@@ -139,8 +139,13 @@ function envOf({ runs, credentials }: ResolvedAgent): k8s.EnvVar[] {
   const held = Object.values(credentials).flatMap(({ as }) =>
     as === undefined ? [] : [[as, placeholderOf(as)] as const],
   );
-  return [...own, ...held].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => ({ name, value }));
+  return [...own, ...held]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => ({ name, value: literal(value) }));
 }
+
+/** As it is written: in commands and variables Kubernetes takes `$(NAME)` for a variable, and `$$` for one dollar. */
+const literal = (text: string): string => text.replaceAll("$", "$$$$");
 
 function userOf({ identity }: ResolvedAgent): User {
   if (identity === undefined) return users.agent;

@@ -9,7 +9,12 @@ export function namespaceRules({ namespace, owner, priorities }: Parts): Rules {
   const kind = "request.resource.resource";
   return {
     resources: [
-      { apiGroups: [""], resources: ["namespaces"], operations: changes, resourceNames: [namespace] },
+      {
+        apiGroups: [""],
+        resources: ["namespaces", "namespaces/status", "namespaces/finalize"],
+        operations: changes,
+        resourceNames: [namespace],
+      },
       {
         apiGroups: ["scheduling.k8s.io"],
         resources: ["priorityclasses"],

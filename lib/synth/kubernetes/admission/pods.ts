@@ -109,6 +109,8 @@ const containerFields: readonly Field[] = [
   ["stdinOnce", false, false],
   ["tty", false, false],
   ["terminationMessagePolicy", "File", "File"],
+  // The kubelet mounts a file there that can be written.
+  ["terminationMessagePath", "/dev/termination-log", "/dev/termination-log"],
 ];
 
 const identityRules: readonly Rule[] = [
@@ -235,8 +237,9 @@ const placeRules = ({ settings: { runtimeClasses }, priorities }: Parts): Rule[]
 function programRules({ settings: { images } }: Parts): Rule[] {
   const service = (name: "egress" | "router"): string =>
     `variables.role == ${literal(name)} && ${is(container, "command", [`/nacre/${name}`])} &&
-  ${is(container, "lifecycle", { preStop: { exec: { command: [`/nacre/${name}`, "drain"] } } })}${
-    images[name] === undefined ? "" : ` && ${container}.image == ${literal(images[name])}`
+  ${is(container, "lifecycle", { preStop: { exec: { command: [`/nacre/${name}`, "drain"] } } })} && ${
+    // With no image of it there is no such pod.
+    images[name] === undefined ? "false" : `${container}.image == ${literal(images[name])}`
   }`;
   const probes = ["readinessProbe", "livenessProbe", "startupProbe"];
   const { health } = ports;
@@ -250,6 +253,10 @@ function programRules({ settings: { images } }: Parts): Rule[] {
     [
       "a variable holds what is written: from no Secret, field or file",
       `${at(container, "env")}.orValue([]).all(e, !has(e.valueFrom))`,
+    ],
+    [
+      "its program starts in its image's own folder, and its limits are its container's",
+      `${isAbsent(container, "workingDir")} && ${isAbsent(pod, "resources")}`,
     ],
     [
       "an agent has no hook: it would run outside the launcher",

@@ -2,7 +2,7 @@
 export interface Judged {
   readonly apiGroups: readonly string[];
   readonly resources: readonly string[];
-  readonly operations: readonly ("CREATE" | "UPDATE" | "CONNECT")[];
+  readonly operations: readonly ("CREATE" | "UPDATE" | "DELETE" | "CONNECT")[];
   readonly resourceNames?: readonly string[];
 }
 

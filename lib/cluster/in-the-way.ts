@@ -1,8 +1,9 @@
+import { MANAGE } from "../synth/kubernetes/admission/owner.ts";
 import { ENVIRONMENT } from "../synth/kubernetes/names.ts";
 import { answered, clientLibrary, kubeConfigOf, messageOf, type ClusterAccess } from "./api-server.ts";
 
-/** What keeps an environment out of a namespace. */
-export interface Taken {
+/** What keeps an environment out of a cluster. */
+export interface InTheWay {
   readonly reason: string;
   readonly fix: string;
 }
@@ -16,7 +17,7 @@ export interface Taken {
 export async function namespaceTaken(
   access: ClusterAccess,
   { namespace, owner }: { readonly namespace: string; readonly owner: string },
-): Promise<Taken | undefined> {
+): Promise<InTheWay | undefined> {
   const config = await kubeConfigOf(access);
   const { CoreV1Api } = await clientLibrary();
   const another = "name another one: namespace in the target's settings";
@@ -35,6 +36,35 @@ export async function namespaceTaken(
     return {
       reason: `whose the namespace ${namespace} is cannot be told: ${messageOf(error)}`,
       fix: "let this user read namespaces",
+    };
+  }
+}
+
+/**
+ * Asks whether the user may change the environment's objects, as its admission policies will ask: half an environment is
+ * worse than none.
+ * @returns nothing where he may
+ */
+export async function notManaged(access: ClusterAccess, namespace: string): Promise<InTheWay | undefined> {
+  const config = await kubeConfigOf(access);
+  const { AuthorizationV1Api } = await clientLibrary();
+  const { group, resource, verb } = MANAGE;
+  const what = `${verb} ${resource}.${group} in the namespace ${namespace}`;
+  try {
+    const { status } = await answered(
+      config.makeApiClient(AuthorizationV1Api).createSelfSubjectAccessReview({
+        body: { spec: { resourceAttributes: { group, resource, verb, namespace } } },
+      }),
+    );
+    if (status?.allowed === true) return undefined;
+    return {
+      reason: `this user may not ${what}, so the environment's admission policies would refuse its objects`,
+      fix: `bind a role with { apiGroups: [${group}], resources: [${resource}], verbs: [${verb}] } there`,
+    };
+  } catch (error) {
+    return {
+      reason: `whether this user may ${what} cannot be told: ${messageOf(error)}`,
+      fix: "look at the API server's log",
     };
   }
 }
