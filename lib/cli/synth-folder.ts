@@ -96,6 +96,7 @@ const reasons: Readonly<Record<string, string>> = {
   ENOSPC: "its file system is full",
   EEXIST: "it is no folder",
   ENOTDIR: "it is no folder",
+  EISDIR: "it is a folder",
 };
 
 function unwritable(folder: string, error: unknown): unknown {
