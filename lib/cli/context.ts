@@ -13,6 +13,8 @@ export interface Context {
   readonly project: string;
   /** The environment, which is a Pulumi stack. */
   readonly stack: string;
+  /** Somebody named the stack: it is not the usual one. */
+  readonly isNamed: boolean;
   /** Where Pulumi.yaml says that the state lives; a relative `file://` starts at its folder. */
   readonly backend?: string;
   /** The stack's own file, where there would be one. */
@@ -25,7 +27,8 @@ export interface StackOption {
 }
 
 export function contextOf(options: StackOption): Context {
-  const stack = options.stack ?? process.env["NACRE_STACK"] ?? "dev";
+  const named = options.stack ?? process.env["NACRE_STACK"];
+  const [stack, isNamed] = [named ?? "dev", named !== undefined];
   const directory = nearestWith("Pulumi.yaml", process.cwd());
   if (directory === undefined) {
     const folder = nearestWith("blueprint.yaml", process.cwd()) ?? process.cwd();
@@ -37,12 +40,13 @@ export function contextOf(options: StackOption): Context {
           .replaceAll(/[^A-Za-z0-9_.-]+/g, "-")
           .replace(/^[^A-Za-z0-9]+/, "") || "nacre",
       stack,
+      isNamed,
       stackFile: join(folder, `Pulumi.${stack}.yaml`),
     };
   }
   const { name, backend, stackConfigDir = "." } = readProject(directory);
   const stackFile = join(directory, stackConfigDir, `Pulumi.${stack}.yaml`);
-  return { directory, project: name, stack, stackFile, ...(backend !== undefined && { backend }) };
+  return { directory, project: name, stack, isNamed, stackFile, ...(backend !== undefined && { backend }) };
 }
 
 function nearestWith(file: string, from: string): string | undefined {

@@ -1,19 +1,14 @@
-import { existsSync, readFileSync } from "node:fs";
-import { relative, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
-import { problemsError, type Catalogue } from "../blueprint/index.ts";
-import { Environment } from "../constructs/index.ts";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { basename, dirname, relative, resolve } from "node:path";
+import { nearest, problemsError, type Catalogue } from "../blueprint/index.ts";
+import type { Environment } from "../constructs/index.ts";
 import { NacreError } from "../error.ts";
 import { loadCatalogue } from "../pulumi/catalogue.ts";
 import { examineStackFile, type StackConfig } from "../pulumi/stack-config.ts";
-import {
-  environmentOfProgram,
-  environmentOfStack,
-  type Program,
-  type StackProps,
-} from "../pulumi/stack-environment.ts";
+import { environmentOfProgram, environmentOfStack } from "../pulumi/stack-environment.ts";
 import type { TargetName } from "../pulumi/target-name.ts";
 import { blueprintFile, type Context } from "./context.ts";
+import { inProgram, programIn } from "./program.ts";
 
 /** Options of the commands that read a blueprint. */
 export interface BlueprintOption {
@@ -54,36 +49,40 @@ export async function readProgram(
 ): Promise<ReadEnvironment> {
   const config = configOf(context, options);
   const { stack: environment, project, directory: folder } = context;
-  const made = environmentOfProgram(await programIn(file), config, { environment, project, folder });
+  const program = await programIn(file);
+  const made = inProgram(file, () => environmentOfProgram(program, config, { environment, project, folder }));
   return { environment: made, catalogue: loadCatalogue(), config };
-}
-
-async function programIn(file: string): Promise<Program> {
-  const invalid = (message: string): NacreError =>
-    new NacreError({
-      code: "program_invalid",
-      subject: file,
-      message,
-      hint: "export function environment(stack: StackProps): Environment { … }",
-    });
-  if (!existsSync(file)) throw invalid("there is no such file");
-  const { environment } = (await import(pathToFileURL(resolve(file)).href)) as { environment?: unknown };
-  if (typeof environment !== "function") throw invalid("it exports no function `environment`");
-  return (stack) => {
-    const made = (environment as (stack: StackProps) => unknown)(stack);
-    if (Environment.isInstance(made)) return made;
-    throw invalid("its function `environment` returns no Environment");
-  };
 }
 
 /** What is named on the command line is relative to where it is typed. */
 function configOf(context: Context, options: BlueprintOption): StackConfig {
+  mustBeKnown(context);
   return {
     ...readStackFile(context.stackFile),
     ...(options.blueprint !== undefined && { blueprint: resolve(options.blueprint) }),
     ...(options.overlay !== undefined && { overlay: resolve(options.overlay) }),
     ...(options.target !== undefined && { target: options.target }),
   };
+}
+
+/**
+ * A stack without a file is on the host, as it comes. One that is named, where others have files, is taken for misspelt.
+ * @throws NacreError `stack_unknown`
+ */
+function mustBeKnown({ stack, isNamed, stackFile }: Context): void {
+  if (!isNamed || existsSync(stackFile)) return;
+  const folder = dirname(stackFile);
+  const others = (existsSync(folder) ? readdirSync(folder) : []).flatMap(
+    (name) => /^Pulumi\.(.+)\.yaml$/.exec(name)?.[1] ?? [],
+  );
+  if (others.length === 0) return;
+  const meant = nearest(stack, others);
+  throw new NacreError({
+    code: "stack_unknown",
+    subject: `stack ${stack}`,
+    message: `has no file ${basename(stackFile)}, as the other stacks of the project have`,
+    hint: `${meant === undefined ? "" : `-s ${meant}; `}there are: ${others.sort().join(", ")} (a new one begins with its file)`,
+  });
 }
 
 /** What a stack's file says under `nacre:`; undefined where there is no such file. */

@@ -4,7 +4,7 @@ import { version } from "../version.ts";
 import { endWithReaders, explain, note, printJson } from "./output.ts";
 import { commands } from "./commands.ts";
 
-/** `nacre`. Exit codes: 0 done, 1 failed, 2 bad use, 3 drift or a widened capability found, 124 wait timed out. */
+/** `nacre`. Exit codes: 0 done, 1 failed, 2 bad use, 3 drift or a widened capability found, or `up` would be refused, 124 wait timed out. */
 const program = new Command("nacre")
   .description("Infrastructure as code for always-on AI agents in hardened sandboxes.")
   .version(version)

@@ -16,7 +16,13 @@ export function start(): Command {
     .addHelpText("after", "\nExample:\n  $ nacre start")
     .action(async () => {
       // No stack file: the example runs on this machine, whatever a checkout's own stacks say.
-      const context = { directory: packageFolder, project: "nacre", stack: "dev", stackFile: "" };
+      const context = {
+        directory: packageFolder,
+        project: "nacre",
+        stack: "dev",
+        isNamed: false,
+        stackFile: "",
+      };
       const { runUp } = await import("./up.ts");
       const blueprint = await chooseBlueprint();
       note(`environment dev from ${blueprint}`);

@@ -1,20 +1,22 @@
 import type { Catalogue } from "../blueprint/index.ts";
-import type { Environment, GatewayTarget, KubernetesTarget } from "../constructs/index.ts";
+import type { Environment, GatewayTarget, Hatch, KubernetesTarget } from "../constructs/index.ts";
 import { renderGateway } from "./gateway/render.ts";
 import { synthesizeGateway } from "./gateway.ts";
 import { renderHost } from "./host-render.ts";
 import { synthesizeHost } from "./host.ts";
-import { hatchLine } from "./kubernetes/hatches.ts";
-import { obstacleLine } from "./kubernetes/refusal.ts";
+import type { Refusal } from "./kubernetes/refusal.ts";
 import { renderKubernetes } from "./kubernetes/render.ts";
 import { synthesizeKubernetes } from "./kubernetes.ts";
 
 /** What an environment's target would get. */
 export interface RenderedEnvironment {
-  /** YAML by the name of its file, one object a file: the same bytes for the same tree. */
+  /** YAML by the file's path, one object a file: the same bytes for the same tree. */
   readonly files: ReadonlyMap<string, string>;
-  /** What a person should know of them: warnings, what `up` would refuse, escape hatches. */
-  readonly notes: readonly string[];
+  readonly warnings: readonly string[];
+  /** Why `up` would be refused. */
+  readonly obstacles: readonly Refusal[];
+  /** Objects that are not as the constructs made them. */
+  readonly hatches: readonly Hatch[];
 }
 
 export interface RenderOptions {
@@ -34,34 +36,21 @@ export interface RenderOptions {
 export function renderEnvironment(environment: Environment, options: RenderOptions): RenderedEnvironment {
   if (isFor(environment, "host")) {
     const objects = synthesizeHost(environment, options);
-    return { files: renderHost(objects), notes: objects.warnings.map(asWarning) };
+    return { files: renderHost(objects), warnings: objects.warnings, obstacles: [], hatches: [] };
   }
-  const chart = renderChart(environment as Environment<KubernetesTarget>, options);
-  if (!isFor(environment, "gateway")) return chart;
+  const chart = synthesizeKubernetes(environment as Environment<KubernetesTarget>, options);
+  const { warnings, obstacles, hatches } = chart;
+  const files = renderKubernetes(chart.objects);
+  if (!isFor(environment, "gateway")) return { files, warnings, obstacles, hatches };
   const container = synthesizeGateway(environment as Environment<GatewayTarget>, {
     project: options.project ?? "nacre",
   });
   return {
-    files: new Map([...renderGateway(container), ...chart.files]),
-    notes: [...container.warnings.map(asWarning), ...container.obstacles.map(obstacleLine), ...chart.notes],
-  };
-}
-
-function renderChart(
-  environment: Environment<KubernetesTarget>,
-  options: RenderOptions,
-): RenderedEnvironment {
-  const objects = synthesizeKubernetes(environment, options);
-  return {
-    files: renderKubernetes(objects.objects),
-    notes: [
-      ...objects.warnings.map(asWarning),
-      ...objects.obstacles.map(obstacleLine),
-      ...objects.hatches.map(hatchLine),
-    ],
+    files: new Map([...renderGateway(container), ...files]),
+    warnings: [...container.warnings, ...warnings],
+    obstacles: [...container.obstacles, ...obstacles],
+    hatches,
   };
 }
 
 const isFor = ({ target }: Environment, kind: Environment["target"]["kind"]): boolean => target.kind === kind;
-
-const asWarning = (text: string): string => `warning: ${text}`;

@@ -243,15 +243,15 @@ function patched(
 ): Pick<KubernetesObjects, "objects" | "hatches"> {
   const { hatches } = environment;
   if (hatches.length === 0) return { objects, hatches };
-  const byName = new Map(objects.map((object) => [objectName(object.manifest), object]));
+  const byName = new Map(objects.map(({ manifest }) => [objectName(manifest), manifest]));
   refuse(
-    hatches.flatMap((hatch) => hatchProblems(hatch, byName.get(hatch.object)?.manifest)),
+    hatches.flatMap((hatch) => hatchProblems(hatch, byName)),
     `environment ${environment.name}`,
   );
   const manifests = new Map<string, Manifest>();
   const refused: Refusal[] = [];
   for (const hatch of hatches) {
-    const before = manifests.get(hatch.object) ?? byName.get(hatch.object)?.manifest;
+    const before = manifests.get(hatch.object) ?? byName.get(hatch.object);
     if (before === undefined) continue;
     const made = applyHatch(before, hatch);
     if ("reason" in made) refused.push(made as Refusal);

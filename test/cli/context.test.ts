@@ -22,6 +22,7 @@ test("Pulumi.yaml names the project, and where its state is", () => {
     directory: folder,
     project: "team",
     stack: "dev",
+    isNamed: true,
     stackFile: join(folder, "Pulumi.dev.yaml"),
     backend: `file://${folder}/state`,
   });
@@ -31,7 +32,7 @@ test("without one the folder of the blueprint does, so that two folders are two 
   const { folder, context } = inside({}, "my agents!");
   const directory = join(folder, "my agents!");
   const stackFile = join(directory, "Pulumi.dev.yaml");
-  expect(context).toEqual({ directory, project: "my-agents-", stack: "dev", stackFile });
+  expect(context).toEqual({ directory, project: "my-agents-", stack: "dev", isNamed: true, stackFile });
   mkdirSync("below");
   writeFileSync("blueprint.yaml", "");
   process.chdir("below");

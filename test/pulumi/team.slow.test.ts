@@ -101,7 +101,8 @@ async function preview(stack: TargetName) {
 async function synth(stack: TargetName) {
   rmSync(manifests, { recursive: true, force: true });
   const { err } = await succeeds(nacre("synth", "--program", "environment.ts", "-s", stack, "-o", manifests));
-  const names = readdirSync(manifests).filter((name) => name.endsWith(".yaml"));
+  const below = readdirSync(manifests, { recursive: true, encoding: "utf8" });
+  const names = below.filter((name) => name.endsWith(".yaml"));
   const files = Object.fromEntries(names.map((name) => [name, readFileSync(join(manifests, name), "utf8")]));
   return { files, said: err };
 }
@@ -212,7 +213,7 @@ describe("the aspect of the library changes what the application wrote", () => {
       ports: [{ external: 16443, ip: "127.0.0.1" }],
     });
     expect(inputs).toHaveProperty(["kubernetes gateway"]);
-    expect(Object.keys((await synth("gateway")).files)).toContain("gateway-container-nacre-gateway.yaml");
+    expect(Object.keys((await synth("gateway")).files)).toContain("gateway/container-nacre-gateway.yaml");
   });
 });
 

@@ -16,6 +16,7 @@ import {
   type HatchProps,
 } from "../../lib/constructs/index.ts";
 import { NacreError } from "../../lib/error.ts";
+import { hatchLine } from "../../lib/synth/kubernetes/hatches.ts";
 import { synthesizeKubernetes, type KubernetesObjects, type Manifest } from "../../lib/synth/kubernetes.ts";
 import { catalogue } from "../blueprint/fixtures.ts";
 import { bestEffort, cluster, clusters, full, minimal, sandboxes } from "./clusters.ts";
@@ -363,7 +364,8 @@ describe("escape hatches", () => {
     for (const operation of [{ op: "add", path, value: "x" } as const, { op: "remove", path } as const]) {
       const error = thrown(() => synth(hatched({ object, patch: [operation] })));
       expect(error).toMatchObject({ code: "unenforceable", subject: "dev/team" });
-      expect(error.message).toContain(`escape hatch on ${object}: ${operation.op} ${path} would change`);
+      expect(error.message).toContain(`escape hatch on ${object}: ${operation.op} ${path}`);
+      expect(error.message).toMatch(operation.op === "add" ? /would change/ : /would change|no such path/);
     }
   });
 
@@ -388,6 +390,64 @@ describe("escape hatches", () => {
     );
     expect(error).toMatchObject({ code: "unenforceable", subject: "dev/team" });
     expect(error.message).toContain("escape hatch on Deployment/agent-agent: it cannot be applied: ");
+  });
+
+  test.for([
+    [{ path: "", value: "x" }, /path must start with \//, "write one such as /metadata/labels/team"],
+    [
+      { path: "/spec/tempalte/spec/nodeSelector", value: {} },
+      /: add \/spec\/tempalte\/spec\/nodeSelector: there is no such path$/,
+      "look it up in what nacre synth writes",
+    ],
+    [
+      { op: "remove", path: "/metadata/annotations/team" },
+      /: remove \/metadata\/annotations\/team: there is no such path$/,
+      "look the paths up in what nacre synth writes",
+    ],
+    [
+      { path: "/metadata/annotations", value: {} },
+      /all of them at once/,
+      "add one key: /metadata/annotations/KEY",
+    ],
+    [{ path: "/metadata/labels/team" }, /value is missing/, "add value"],
+  ] as const)("whose operation is %j are refused with the fix", ([operation, reason, hint]) => {
+    const patch = [{ op: "add", ...operation }] as unknown as HatchProps["patch"];
+    const error = thrown(() => synth(hatched({ patch })));
+    expect(error).toMatchObject({ code: "unenforceable", hint });
+    expect(error.message).toMatch(reason);
+  });
+
+  test.for([
+    ["Deployment/agentagent", "there is no such object", "write Deployment/agent-agent"],
+    [
+      "Pod/agent-agent",
+      "there is no such object",
+      "write ServiceAccount/agent-agent, NetworkPolicy/agent-agent, Deployment/agent-agent",
+    ],
+    [
+      "Container/nacre-dev",
+      "a gateway's Docker objects take none",
+      "nacre:gateway of the stack's file says what they are like",
+    ],
+  ] as const)("on %s: the fix names what there is", ([object, reason, hint]) => {
+    const error = thrown(() => synth(hatched({ object })));
+    expect(error).toMatchObject({ hint, message: `escape hatch on ${object}: ${reason}` });
+  });
+
+  test("are told on one line, with each operation and its value", () => {
+    const [hatch] = synth(
+      hatched({
+        patch: [
+          { op: "add", path: "/metadata/labels/team", value: "a\nb" },
+          { op: "add", path: `${pod}/nodeSelector`, value: { pool: "x".repeat(80) } },
+          { op: "remove", path: "/metadata/labels/team" },
+        ],
+      }),
+    ).hatches;
+    expect(hatchLine(hatch!)).toBe(
+      "escape hatch of dev/team on Deployment/agent-agent: a pool of its own " +
+        `(add /metadata/labels/team "a\\nb"; add ${pod}/nodeSelector {"pool":"${"x".repeat(50)}…; remove /metadata/labels/team)`,
+    );
   });
 
   test("need a reason and an object", () => {

@@ -1,13 +1,18 @@
-import { findings } from "../../blueprint/index.ts";
+import { findings, nearest, renderPath } from "../../blueprint/index.ts";
 import type { Hatch, PatchOperation } from "../../constructs/index.ts";
 import { z } from "zod";
 import { JsonPatch } from "./k8s.ts";
 import type { Manifest } from "./manifest.ts";
 import type { Refusal } from "./refusal.ts";
 
+const pathSchema = z.string().startsWith("/", "must start with /: write one such as /metadata/labels/team");
 const operationSchema = z.union([
-  z.strictObject({ op: z.enum(["add", "replace"]), path: z.string().startsWith("/"), value: z.unknown() }),
-  z.strictObject({ op: z.literal("remove"), path: z.string().startsWith("/") }),
+  z.strictObject({
+    op: z.enum(["add", "replace"]),
+    path: pathSchema,
+    value: z.unknown().refine((value) => value !== undefined, "a value: gpu"),
+  }),
+  z.strictObject({ op: z.literal("remove"), path: pathSchema }),
 ]);
 
 /** Labels and annotations that steer Nacre, Kubernetes itself, or a tool that then would not apply the object. */
@@ -20,7 +25,8 @@ const WALLS: ReadonlySet<string> = new Set([
   "ValidatingAdmissionPolicy",
   "ValidatingAdmissionPolicyBinding",
 ]);
-const NOTE = "/metadata/(labels|annotations)/[^/]+";
+const NOTES = "/metadata/(labels|annotations)";
+const NOTE = `${NOTES}/[^/]+`;
 const POD = "/spec/template";
 
 /** What a patch may touch, by kind; everything else is a wall, or is what a wall stands on. */
@@ -49,11 +55,21 @@ function pattern(text: string): RegExp {
 }
 
 /** As a preview and `nacre synth` say it. */
-export const hatchLine = ({ by, object, reason }: Hatch): string =>
-  `escape hatch of ${by} on ${object}: ${reason}`;
+export const hatchLine = ({ by, object, reason, patch }: Hatch): string =>
+  `escape hatch of ${by} on ${object}: ${reason} (${patch.map(operationText).join("; ")})`;
+
+/** Longest value of an operation that is shown whole, as JSON. */
+const SHOWN = 60;
+
+function operationText(operation: PatchOperation): string {
+  const { op, path } = operation;
+  if (operation.op === "remove") return `${op} ${path}`;
+  const text = JSON.stringify(operation.value);
+  return `${op} ${path} ${text.length > SHOWN ? `${text.slice(0, SHOWN - 1)}…` : text}`;
+}
 
 /** What is wrong with a hatch, whatever it is applied to; then what of the object it may not touch. */
-export function hatchProblems(hatch: Hatch, manifest: Manifest | undefined): Refusal[] {
+export function hatchProblems(hatch: Hatch, manifests: ReadonlyMap<string, Manifest>): Refusal[] {
   const subject = hatch.by;
   const refuse = (reason: string, fix: string): Refusal => ({
     subject,
@@ -61,19 +77,50 @@ export function hatchProblems(hatch: Hatch, manifest: Manifest | undefined): Ref
     fix,
   });
   if (hatch.reason.trim() === "") return [refuse("it has no reason", "say why the constructs do not do")];
-  if (manifest === undefined)
-    return [refuse("there is no such object", "nacre synth lists them as Kind/name")];
+  const manifest = manifests.get(hatch.object);
+  if (manifest === undefined) return [refuse(...absent(hatch.object, [...manifests.keys()]))];
   return hatch.patch.flatMap((operation) => {
     const [finding] = findings(operationSchema, operation);
-    if (finding !== undefined) return [refuse(finding.reason, finding.fix)];
-    if (isOpen(manifest.kind, operation)) return [];
-    return [
-      refuse(
-        `${operation.op} ${operation.path} would change what a wall stands on`,
-        "say it with a construct, or leave it out",
-      ),
-    ];
+    if (finding !== undefined) return [refuse(`${renderPath(finding.path)} ${finding.reason}`, finding.fix)];
+    return isOpen(manifest.kind, operation) ? [] : [refuse(...closed(manifest, operation))];
   });
+}
+
+/** How many objects a fix names. */
+const NAMED = 6;
+
+/** Reason and fix. */
+type Words = readonly [reason: string, fix: string];
+
+function absent(object: string, names: readonly string[]): Words {
+  if (/^(Container|Network|Volume)\//.test(object))
+    return [
+      "a gateway's Docker objects take none",
+      "nacre:gateway of the stack's file says what they are like",
+    ];
+  const meant = nearest(object, names);
+  const [kind = "", called = ""] = object.split("/");
+  const alike = names.filter((name) => name.startsWith(`${kind}/`) || name.endsWith(`/${called}`));
+  const others = names.filter((name) => (name.split("/")[0] ?? "") in open);
+  const choice = [meant === undefined ? [] : [meant], alike, others].find(({ length }) => length > 0) ?? [];
+  return ["there is no such object", `write ${choice.slice(0, NAMED).join(", ")}`];
+}
+
+function closed(manifest: Manifest, operation: PatchOperation): Words {
+  const { op, path } = operation;
+  const isWhole = new RegExp(`^${NOTES}$`).test(path);
+  if (!isWhole && isMissing(manifest, operation))
+    return [`${op} ${path}: there is no such path`, "look it up in what nacre synth writes"];
+  const reason = `${op} ${path} would change what a wall stands on`;
+  return isWhole && isOpen(manifest.kind, { op: "remove", path: `${path}/KEY` })
+    ? [`${reason}: all of them at once`, `${op} one key: ${path}/KEY`]
+    : [reason, "say it with a construct, or leave it out"];
+}
+
+/** Whether there is nothing that it could be done to. */
+function isMissing(manifest: Manifest, { op, path }: PatchOperation): boolean {
+  const place = op === "add" ? path.slice(0, path.lastIndexOf("/")) : path;
+  return !new RegExp(`${NOTES}$`).test(place) && !has(manifest, place);
 }
 
 function isOpen(kind: string, { path }: PatchOperation): boolean {
@@ -98,10 +145,12 @@ export function applyHatch(manifest: Manifest, hatch: Hatch): Manifest | Refusal
       "name the taints of the nodes that it may run on",
     );
   } catch (error) {
-    return refuse(
-      `it cannot be applied: ${(error as Error).message.split("\n")[0] ?? ""}`,
-      "look the paths up in what nacre synth writes",
-    );
+    const missing = hatch.patch.find((operation) => isMissing(manifest, operation));
+    const reason =
+      missing === undefined
+        ? (error as Error).message.split("\n")[0]
+        : `${missing.op} ${missing.path}: there is no such path`;
+    return refuse(`it cannot be applied: ${reason ?? ""}`, "look the paths up in what nacre synth writes");
   }
 }
 
@@ -135,6 +184,7 @@ function has(value: unknown, path: string): boolean {
   const found = path
     .split("/")
     .slice(1)
+    .map((key) => key.replaceAll("~1", "/").replaceAll("~0", "~"))
     .reduce<unknown>((at, key) => (at as Readonly<Record<string, unknown>> | undefined)?.[key], value);
   return found !== undefined;
 }
