@@ -384,6 +384,11 @@ describe("escape hatches", () => {
     expect(synth(hatched({ patch: patch({ key: "gpu", operator: "Exists" }) })).hatches).toHaveLength(1);
   });
 
+  test("may be of any object, also of one without a spec", () => {
+    const patch: HatchProps["patch"] = [{ op: "add", path: "/metadata/labels/team", value: "bills" }];
+    expect(synth(hatched({ object: "ServiceAccount/agent-agent", patch })).hatches).toHaveLength(1);
+  });
+
   test("that cannot be applied say why", () => {
     const error = thrown(() =>
       synth(hatched({ patch: [{ op: "remove", path: `${pod}/affinity/nodeAffinity` }] })),

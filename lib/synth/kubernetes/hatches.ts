@@ -157,12 +157,12 @@ export function applyHatch(manifest: Manifest, hatch: Hatch): Manifest | Refusal
 /** Taints of nodes that no agent runs on; the admission policies refuse the same. */
 export const CONTROL_PLANE = "node-role.kubernetes.io/";
 
-function tolerationsOf(manifest: Manifest): readonly { readonly key?: string }[] {
-  const { template } = manifest["spec"] as {
-    template?: { spec?: { tolerations?: readonly { readonly key?: string }[] } };
-  };
-  return template?.spec?.tolerations ?? [];
+interface Workload {
+  readonly template?: { readonly spec?: { readonly tolerations?: readonly { readonly key?: string }[] } };
 }
+
+const tolerationsOf = (manifest: Manifest): readonly { readonly key?: string }[] =>
+  (manifest["spec"] as Workload | undefined)?.template?.spec?.tolerations ?? [];
 
 function applied(manifest: Manifest, patch: readonly PatchOperation[]): Manifest {
   const notes = patch.flatMap(({ op, path }) => {
