@@ -235,7 +235,9 @@ describe("refusals", () => {
     }
     const error = thrown(() => synth(app));
     expect(error.subject).toBe("dev/a");
-    expect(error.message).toMatch(/\ndev\/b: restart never: .* \(write restart: always\)$/);
+    expect(error.message).toMatch(
+      /\n {2}fix: .*\ndev\/b: restart never: .*\n {2}fix: write restart: always$/,
+    );
   });
 
   test("two sandboxes that would have the same objects", () => {
