@@ -60,7 +60,7 @@ describe("a stack's file", () => {
       "utf8",
     );
     expect(claim).toMatch(/namespace: agents/);
-    expect(claim).toContain(`storage: "${5 * 2 ** 30}"`);
+    expect(claim).toContain("storage: 5Gi");
     expect(nacre(["synth", "--target", "host"]).out).toContain("host.nacre.dev/v1");
   });
 
