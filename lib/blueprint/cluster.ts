@@ -17,9 +17,12 @@ const subdomain = z
   .max(253, "at most 253 characters")
   .refine(
     (name) => isDeferred(name) || /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(name),
-    "the name of an object: my-secret",
+    "an object's name, of lower-case letters, digits, dashes and dots: my-secret",
   );
 const secretKey = z.string().regex(/^[-._a-zA-Z0-9]{1,253}$/, "a key of a Secret: token");
+
+const SECRET =
+  "write { secret: NAME, key: KEY }: the Secret's name, never its value; if that was a real key, revoke it";
 
 /** A tag can be moved to other bytes; a digest cannot. */
 const image = z
@@ -79,6 +82,7 @@ export const clusterSchema = z.strictObject({
       }),
     )
     .optional()
+    .meta({ unspoken: SECRET })
     .describe(
       "The Secret behind each credential that the blueprint names. The hosts that it may go to stand in the Secret itself, under its key `nacre-for`.",
     ),
@@ -177,9 +181,11 @@ export const clusterSchema = z.strictObject({
       budgets: z
         .strictObject({
           store: z.enum(["valkey", "redis", "postgresql"]).describe("What keeps them."),
-          secret: subdomain.describe(
-            "An existing Secret of the namespace, whose key `url` says how to connect.",
-          ),
+          secret: subdomain
+            .describe("An existing Secret of the namespace, whose key `url` says how to connect.")
+            .meta({
+              unspoken: "write the Secret's name, never its value; if that was a real one, change it",
+            }),
           cidr: cidr.describe("Where it is."),
           port: portSchema.describe("Its port."),
         })

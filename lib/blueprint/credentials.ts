@@ -54,7 +54,10 @@ export const credentialSchema = z.strictObject({
     .describe(
       "The variable inside that holds the placeholder; without it the agent sees nothing, and needs nothing.",
     )
-    .meta({ examples: ["TELEGRAM_BOT_TOKEN"] }),
+    .meta({
+      examples: ["TELEGRAM_BOT_TOKEN"],
+      unspoken: "write the name of a variable, for example TELEGRAM_BOT_TOKEN; never the secret itself",
+    }),
   for: z
     .array(destinationSchema)
     .min(1, "at least one host")
