@@ -26,7 +26,7 @@ const destinationSchema = z.string().superRefine((written, context) => {
   if (problem !== undefined) context.addIssue({ code: "custom", message: problemText(problem) });
 });
 
-function notOne(written: string, host: string): Problem | undefined {
+export function notOne(written: string, host: string): Problem | undefined {
   if (exactHost(host) !== undefined) return undefined;
   return { reason: `"${written}" is a pattern`, fix: "write each host whole: api.example.com" };
 }

@@ -56,6 +56,53 @@ test("no field takes a secret, also one that Pulumi encrypts", () => {
   expect(problemsOf(yaml)).toEqual([expect.stringMatching(/nacre:kubeconfig/)]);
 });
 
+test.each([
+  ["api: { cidr: 0.0.0.0/0 }", /wider than a \/24/, /write those alone/],
+  ["api: { cidr: 10.0.0.0/23 }", /wider than a \/24/, /write those alone/],
+  ["api: { cidr: 'fd00::/119' }", /or a \/120 of IPv6/, /write those alone/],
+  ["api: { cidr: 10.0.0.1/32, behind: { cidr: 10.0.0.0/8, port: 6443 } }", /wider/, /write those alone/],
+  ["grants: [{ host: '*', cidr: 10.0.0.5/32, port: 443 }]", /"\*" is a pattern/, /each host whole/],
+  ["grants: [{ host: '*.corp.example', cidr: 10.0.0.5/32, port: 443 }]", /is a pattern/, /each host whole/],
+  ["grants: [{ host: a.example, cidr: 169.254.169.254/32, port: 80 }]", /metadata service/, /narrower block/],
+  ["grants: [{ host: a.example, cidr: 0.0.0.0/0, port: 80 }]", /metadata service/, /narrower block/],
+  ["grants: [{ host: a.example, cidr: 'fe80::1/128', port: 80 }]", /link-local/, /narrower block/],
+  [
+    "grants: [{ host: a.example, cidr: 'fd00:ec2::254/128', port: 80 }]",
+    /metadata service/,
+    /narrower block/,
+  ],
+  ["grants: [{ host: a.example, cidr: '::ffff:169.254.169.254/128', port: 80 }]", /metadata/, /narrower/],
+  [
+    "router: { replicas: { min: 3, max: 2 } }",
+    /max \(2\) is less than min \(3\)/,
+    /write { min: 3, max: 3 }/,
+  ],
+  ["storage: { class: Fast_1 }", /must be an object's name, .*, is "Fast_1"/, /write fast-1/],
+])("refused: %s", (line, reason, fix) => {
+  const [problem] = problemsOf(`config:\n  nacre:target: cluster\n  nacre:cluster: { ${line} }\n`);
+  expect(problem).toMatch(reason);
+  expect(problem).toMatch(fix);
+});
+
+test.each([
+  "api: { cidr: 10.0.0.0/24, behind: { cidr: 'fd00::/120', port: 6443 } }",
+  "grants: [{ host: a.corp.example, cidr: 10.0.0.0/8, port: 443 }]",
+])("taken: %s", (line) => {
+  expect(problemsOf(`config:\n  nacre:target: cluster\n  nacre:cluster: { ${line} }\n`)).toEqual([]);
+});
+
+test("a gateway's network is a private one, and its image K3s'", () => {
+  const of = (line: string): string[] =>
+    problemsOf(`config:\n  nacre:target: gateway\n  nacre:gateway: { ${line} }\n`);
+  expect(of("subnet: 8.8.8.0/24")).toEqual([
+    expect.stringMatching(/block of private addresses.*10\.44\.7\.0/),
+  ]);
+  for (const subnet of ["192.168.9.0/24", "100.64.3.0/24"]) expect(of(`subnet: ${subnet}`)).toEqual([]);
+  expect(of("image: 'rancher/k3s:latest'")).toEqual([
+    expect.stringMatching(/for example, rancher\/k3s@sha256:/),
+  ]);
+});
+
 describe("a value that may be a secret is never repeated", () => {
   const planted = "nvapi-PLANTED_0123456789abcdefghij";
   const told = (action: () => unknown): string => {
