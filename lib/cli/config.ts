@@ -47,7 +47,7 @@ function check(): Command {
                 line: 1,
                 column: 1,
                 path: "",
-                reason: reasonOf(refused),
+                reason: `${refused.subject}: ${refused.message}`,
                 fix: refused.hint ?? "each of these says its own",
               },
             ];
@@ -90,5 +90,3 @@ async function synthesized(
     };
   }
 }
-
-const reasonOf = ({ subject, message }: NacreError): string => `${subject}: ${message}`;
