@@ -33,6 +33,21 @@ export class NacreError extends Error {
   }
 }
 
+/** One of the things that an error is about. */
+export interface Fault {
+  readonly subject: string;
+  readonly reason: string;
+  readonly fix: string;
+}
+
+/** All that was found as one error: the first is its subject, the others lines of its message, each with its own fix. */
+export function faultsError(code: string, [first, ...others]: readonly [Fault, ...Fault[]]): NacreError {
+  const { subject, reason, fix } = first;
+  if (others.length === 0) return new NacreError({ code, subject, message: reason, hint: fix });
+  const lines = others.map((other) => `${other.subject}: ${other.reason}\n  fix: ${other.fix}`);
+  return new NacreError({ code, subject, message: [`${reason}\n  fix: ${fix}`, ...lines].join("\n") });
+}
+
 export interface ErrorParts {
   readonly code: string;
   readonly subject: string;

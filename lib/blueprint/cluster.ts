@@ -1,5 +1,9 @@
 import { z } from "zod";
 import { parseCidr } from "../policy/address.ts";
+import { holdsMetadata } from "../policy/address-class.ts";
+import { hostPatternProblem } from "../policy/host-pattern.ts";
+import { problemText } from "../policy/problem.ts";
+import { notOne } from "./credentials.ts";
 import { isDeferred } from "./deferred.ts";
 import { nameSchema, portSchema } from "./names.ts";
 import { bytesOf, bytesSchema } from "./quantities.ts";
@@ -17,18 +21,22 @@ const subdomain = z
   .max(253, "at most 253 characters")
   .refine(
     (name) => isDeferred(name) || /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(name),
-    "the name of an object: my-secret",
+    "an object's name, of lower-case letters, digits, dashes and dots: my-secret",
   );
 const secretKey = z.string().regex(/^[-._a-zA-Z0-9]{1,253}$/, "a key of a Secret: token");
 
+const SECRET =
+  "write { secret: NAME, key: KEY }: the Secret's name, never its value; if that was a real key, revoke it";
+
 /** A tag can be moved to other bytes; a digest cannot. */
-const image = z
-  .string()
-  .refine(
-    (name) => isDeferred(name) || /^[a-z0-9][\w./:-]*@sha256:[0-9a-f]{64}$/.test(name),
-    "an image by its digest: registry.example/nacre/egress@sha256:<64 hexadecimal digits>",
-  );
-export { image as imageSchema };
+export const imageLike = (example: string): z.ZodString =>
+  z
+    .string()
+    .refine(
+      (name) => isDeferred(name) || /^[a-z0-9][\w./:-]*@sha256:[0-9a-f]{64}$/.test(name),
+      `an image by its digest: ${example}@sha256:<64 hexadecimal digits>`,
+    );
+const image = imageLike("registry.example/nacre/egress");
 
 const cidr = z
   .string()
@@ -36,6 +44,34 @@ const cidr = z
     (text) => text.includes("/") && parseCidr(text) !== undefined,
     "a block of addresses: 10.42.0.0/16",
   );
+
+/** Whether a block is wider than what one looks through at a glance: 256 addresses. */
+export function isWide(text: string): boolean {
+  const block = parseCidr(text);
+  return block !== undefined && block.bits < (block.family === 4 ? 24 : 120);
+}
+
+const metadata = [
+  (text: string): boolean => {
+    const block = parseCidr(text);
+    return block === undefined || !holdsMetadata(block);
+  },
+  "holds link-local addresses or a metadata service's, which gives a machine's own credentials away: write the narrower block that is meant",
+] as const;
+/** Where the walls open a way to a service. */
+const few = cidr
+  .refine(
+    (text) => !isWide(text),
+    "wider than a /24 of IPv4 or a /120 of IPv6, and this is for a few addresses: write those alone, as 10.43.0.1/32",
+  )
+  .refine(...metadata);
+
+/** One name: what is granted goes to no host that a pattern happens to match. */
+const host = z.string().superRefine((written, context) => {
+  const problem =
+    (written.includes("*") ? notOne(written, written) : undefined) ?? hostPatternProblem(written);
+  if (problem !== undefined) context.addIssue({ code: "custom", message: problemText(problem) });
+});
 
 const labels = z.record(z.string().min(1), z.string()).meta({ examples: ["{ app: ingress }"] });
 
@@ -79,6 +115,7 @@ export const clusterSchema = z.strictObject({
       }),
     )
     .optional()
+    .meta({ unspoken: SECRET })
     .describe(
       "The Secret behind each credential that the blueprint names. The hosts that it may go to stand in the Secret itself, under its key `nacre-for`.",
     ),
@@ -120,11 +157,13 @@ export const clusterSchema = z.strictObject({
     .meta({ default: "false" }),
   api: z
     .strictObject({
-      cidr: cidr.describe("Where the API server is, as pods reach it.").meta({ examples: ["10.43.0.1/32"] }),
+      cidr: few
+        .describe("Where the API server is, as pods reach it: at most 256 addresses.")
+        .meta({ examples: ["10.43.0.1/32"] }),
       port: portSchema.optional().describe("Its port there.").meta({ default: "443" }),
       behind: z
         .strictObject({
-          cidr: cidr.describe("Addresses of the API servers themselves."),
+          cidr: few.describe("Addresses of the API servers themselves, at most 256."),
           port: portSchema.describe("Their port."),
         })
         .optional()
@@ -151,13 +190,19 @@ export const clusterSchema = z.strictObject({
   grants: z
     .array(
       z.strictObject({
-        host: z.string().min(1).describe("The name that may be reached there."),
-        cidr: cidr.describe("Addresses that are not public, and may be dialled all the same."),
+        host: host.describe("The one name that may be reached there."),
+        cidr: cidr
+          .refine(...metadata)
+          .describe(
+            "Addresses that are not public, and may be dialled all the same; never link-local ones or a metadata service's.",
+          ),
         port: portSchema.describe("The port."),
       }),
     )
     .optional()
-    .describe("The operator's word on addresses that are not public, as in `host.yaml`."),
+    .describe(
+      "The operator's word on addresses that are not public, as in `host.yaml`. Every `synth` and `preview` lists them.",
+    ),
   inward: z
     .array(peer)
     .optional()
@@ -170,17 +215,25 @@ export const clusterSchema = z.strictObject({
           min: z.int().min(1, "at least 1").max(100, "at most 100").describe("Always."),
           max: z.int().min(1, "at least 1").max(100, "at most 100").describe("Under load."),
         })
-        .refine(({ min, max }) => min <= max, "max is not less than min")
+        .superRefine(({ min, max }, context) => {
+          if (min <= max) return;
+          context.addIssue({
+            code: "custom",
+            message: `max (${max}) is less than min (${min}): write { min: ${min}, max: ${min} }`,
+          });
+        })
         .optional()
         .describe("How many there are.")
         .meta({ default: "`{ min: 1, max: 1 }`" }),
       budgets: z
         .strictObject({
           store: z.enum(["valkey", "redis", "postgresql"]).describe("What keeps them."),
-          secret: subdomain.describe(
-            "An existing Secret of the namespace, whose key `url` says how to connect.",
-          ),
-          cidr: cidr.describe("Where it is."),
+          secret: subdomain
+            .describe("An existing Secret of the namespace, whose key `url` says how to connect.")
+            .meta({
+              unspoken: "write the Secret's name, never its value; if that was a real one, change it",
+            }),
+          cidr: few.describe("Where it is, at most 256 addresses."),
           port: portSchema.describe("Its port."),
         })
         .optional()

@@ -26,7 +26,7 @@ const destinationSchema = z.string().superRefine((written, context) => {
   if (problem !== undefined) context.addIssue({ code: "custom", message: problemText(problem) });
 });
 
-function notOne(written: string, host: string): Problem | undefined {
+export function notOne(written: string, host: string): Problem | undefined {
   if (exactHost(host) !== undefined) return undefined;
   return { reason: `"${written}" is a pattern`, fix: "write each host whole: api.example.com" };
 }
@@ -54,7 +54,10 @@ export const credentialSchema = z.strictObject({
     .describe(
       "The variable inside that holds the placeholder; without it the agent sees nothing, and needs nothing.",
     )
-    .meta({ examples: ["TELEGRAM_BOT_TOKEN"] }),
+    .meta({
+      examples: ["TELEGRAM_BOT_TOKEN"],
+      unspoken: "write the name of a variable, for example TELEGRAM_BOT_TOKEN; never the secret itself",
+    }),
   for: z
     .array(destinationSchema)
     .min(1, "at least one host")

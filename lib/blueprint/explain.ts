@@ -4,7 +4,7 @@ import { candidates } from "./candidates.ts";
 import { laterField, laterValue } from "./later.ts";
 import { nearest } from "./nearest.ts";
 import { renderPath, type Finding, type Path } from "./problem.ts";
-import { fieldsOf, notesOf, schemaAt } from "./shape.ts";
+import { fieldsOf, notesOf, schemaAt, unspokenAt } from "./shape.ts";
 
 type Issue = z.core.$ZodIssue;
 
@@ -22,6 +22,9 @@ export function findings(schema: z.ZodType, value: unknown): Finding[] {
 
 function explain(schema: z.ZodType, issue: Issue, prefix: Path): Finding[] {
   const path = [...prefix, ...issue.path.map((part) => (typeof part === "symbol" ? String(part) : part))];
+  const unspoken = unspokenAt(schema, path);
+  if (unspoken !== undefined && (issue.input !== undefined || unspoken.path.length < path.length))
+    return [{ ...unspoken, reason: reasonWithout(issue) }];
   if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownKey(schema, path, key));
   if (issue.code === "invalid_union") {
     const branch = issue.errors.find(
@@ -41,10 +44,6 @@ function explain(schema: z.ZodType, issue: Issue, prefix: Path): Finding[] {
     ];
   }
   const field = schemaAt(schema, path);
-  if (field !== undefined && notesOf(field).unspoken === true && issue.input !== undefined) {
-    const fix = `write the name of a secret, for example ${exampleOf(field) ?? "nvidia"}; never the secret itself`;
-    return [{ path, reason: "this is not the name of a secret", fix }];
-  }
   if (issue.input === undefined) return [missing(path, field)];
   if (issue.code === "invalid_value")
     return [wrongChoice(path, issue.values.map(String), issue.input, field)];
@@ -52,6 +51,13 @@ function explain(schema: z.ZodType, issue: Issue, prefix: Path): Finding[] {
 }
 
 const isType = (issue: Issue): boolean => issue.code === "invalid_type";
+
+/** The reason without what stands there. */
+function reasonWithout(issue: Issue): string {
+  if (issue.code === "unrecognized_keys") return "has an unknown field";
+  if (issue.code !== "invalid_key") return reasonFor({ ...issue, input: undefined });
+  return `a name in it ${mustBe(issue.issues[0]?.message ?? issue.message, undefined)}`;
+}
 
 function unknownKey(schema: z.ZodType, path: Path, key: string): Finding {
   const later = laterField(path, key);
@@ -88,11 +94,16 @@ function wrongChoice(
 
 function reasonFor(issue: Issue): string {
   if (issue.input === null) return "has no value";
-  if (issue.code === "invalid_type") return `must be ${typeName(issue.expected)}, is ${shown(issue.input)}`;
+  if (issue.code === "invalid_type") {
+    const expected = typeName(issue.expected);
+    // A value where its name and its place belong may be a secret.
+    const isText = expected === "fields" && typeof issue.input === "string";
+    return `must be ${expected}${isText ? ", is text" : is(issue.input)}`;
+  }
   if (issue.code === "invalid_union") {
     const expected = issue.errors.flat().filter(isType);
     const names = expected.map((error) => typeName((error as { expected: string }).expected));
-    return `must be ${listed([...new Set(names)])}, is ${shown(issue.input)}`;
+    return `must be ${listed([...new Set(names)])}${is(issue.input)}`;
   }
   return mustBe(messageOf(issue), issue.input);
 }
@@ -103,7 +114,7 @@ const MUST_BE = /^(an? |at |more |lower-case )/;
 function mustBe(message: string, input: unknown): string {
   const [what] = splitFix(message);
   if (!MUST_BE.test(what)) return what;
-  return what.startsWith("at ") ? `needs ${what}` : `must be ${what}, is ${shown(input)}`;
+  return what.startsWith("at ") ? `needs ${what}` : `must be ${what}${is(input)}`;
 }
 
 /** A schema's own message; where it has none, what it measures, or nothing. */
@@ -161,6 +172,8 @@ function typeName(expected: string): string {
   };
   return names[expected] ?? expected;
 }
+
+const is = (input: unknown): string => (input === undefined ? "" : `, is ${shown(input)}`);
 
 function shown(input: unknown): string {
   if (Array.isArray(input)) return input.length === 0 ? "an empty list" : "a list";

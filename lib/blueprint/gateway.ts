@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { parseAddress } from "../policy/address.ts";
-import { imageSchema } from "./cluster.ts";
+import { classOf } from "../policy/address-class.ts";
+import { imageLike } from "./cluster.ts";
 import { nameSchema, portSchema } from "./names.ts";
 import { bytesOf, bytesSchema } from "./quantities.ts";
 
@@ -27,7 +28,7 @@ const nameserver = z
 
 /** K3s in a container: what a laptop or a small machine has for a cluster. */
 export const gatewaySchema = z.strictObject({
-  image: imageSchema
+  image: imageLike("rancher/k3s")
     .optional()
     .describe("K3s by digest. Without it `synth` and `preview` work, and `up` refuses.")
     .meta({ examples: ["rancher/k3s@sha256:…"] }),
@@ -43,11 +44,11 @@ export const gatewaySchema = z.strictObject({
     .string()
     .regex(/^(\d{1,3}\.){3}0\/24$/, "a block of 256 addresses: 10.44.7.0/24")
     .refine(
-      (text) => parseAddress(text.replace("/24", "")) !== undefined,
-      "a block of addresses: 10.44.7.0/24",
+      (text) => ["private", "shared"].includes(classOf(text.replace("/24", "")) ?? ""),
+      "a block of private addresses (RFC 1918, or of 100.64.0.0/10): 10.44.7.0/24",
     )
     .optional()
-    .describe("The addresses of the container's own network, on this machine alone.")
+    .describe("The addresses of the container's own network, on this machine alone: private ones.")
     .meta({ default: "a block of `10.44.0.0/16`, by the container's name" }),
   dns: z
     .array(nameserver)

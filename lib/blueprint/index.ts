@@ -4,6 +4,7 @@ export { examineText, readText, type Examined } from "./described.ts";
 export {
   clusterOf,
   clusterSchema,
+  isWide,
   type ClusterDocument,
   type ApiPlace,
   type ClusterSettings,

@@ -34,7 +34,11 @@ export const providerSchema = z.strictObject({
   credential: nameSchema
     .optional()
     .describe("Name of a secret that the operator's file maps, for that host. Never the secret itself.")
-    .meta({ default: "none", examples: ["nvidia"], unspoken: true }),
+    .meta({
+      default: "none",
+      examples: ["nvidia"],
+      unspoken: "write the name of a secret, for example nvidia; never the secret itself",
+    }),
   trusted: z
     .boolean()
     .optional()

@@ -1,4 +1,4 @@
-import { NacreError } from "../error.ts";
+import { faultsError, NacreError, type Fault } from "../error.ts";
 
 /** One thing that is wrong in a file that a person wrote, and what to write instead. */
 export interface Problem {
@@ -42,27 +42,26 @@ export function renderPath(path: Path): string {
 /** How many problems one error lists; a file with more has one cause. */
 const LISTED = 20;
 
-/** All problems of a file as one error: the first is its subject, the others are lines of its message. */
+/** All problems of a file as one error. */
 export function problemsError(code: string, problems: readonly Problem[]): NacreError {
   const [first, ...others] = [...problems].sort(byPosition);
   if (first === undefined) throw new RangeError("an error needs at least one problem");
-  const lines = others
-    .slice(0, LISTED - 1)
-    .map((other) => `${positionOf(other)}: ${sentenceOf(other)} (${other.fix})`);
-  if (others.length >= LISTED) lines.push(`… and ${others.length - LISTED + 1} more`);
-  return new NacreError({
-    code,
-    subject: positionOf(first),
-    message: [sentenceOf(first), ...lines].join("\n"),
-    hint: first.fix,
-  });
+  const listed = others.slice(0, LISTED - 1);
+  const error = faultsError(code, [faultOf(first), ...listed.map(faultOf)]);
+  const more = others.length - listed.length;
+  return more === 0
+    ? error
+    : new NacreError({ ...error.toJSON(), message: `${error.message}\n… and ${more} more` });
 }
 
 /** `blueprint.yaml:12:7`, as editors and terminals understand it. */
 export const positionOf = (problem: Problem): string => `${problem.file}:${problem.line}:${problem.column}`;
 
-const sentenceOf = (problem: Problem): string =>
-  problem.path === "" ? problem.reason : `${problem.path}: ${problem.reason}`;
+const faultOf = (problem: Problem): Fault => ({
+  subject: positionOf(problem),
+  reason: problem.path === "" ? problem.reason : `${problem.path}: ${problem.reason}`,
+  fix: problem.fix,
+});
 
 const byPosition = (a: Problem, b: Problem): number =>
   a.file === b.file ? a.line - b.line || a.column - b.column : a.file < b.file ? -1 : 1;

@@ -59,7 +59,10 @@ export const agentSchema = z.strictObject({
     .record(variableSchema, z.string())
     .optional()
     .describe("Variables of the command. Never secrets: those stay outside, whatever the walls.")
-    .meta({ default: "none" }),
+    .meta({
+      default: "none",
+      unspoken: 'write NAME: "value", in quotes; a secret never: credentials name it, and it stays outside',
+    }),
   policy: z
     .union([z.string().min(1, "a path of a file: policies/agent.yaml"), policyDocumentSchema])
     .optional()

@@ -10,8 +10,8 @@ export interface FieldNotes {
   readonly examples?: readonly string[] | undefined;
   /** Known, and refused until it is enforced. */
   readonly unenforced?: boolean | undefined;
-  /** A person may have put a secret here by mistake: no message repeats what stands there. */
-  readonly unspoken?: boolean | undefined;
+  /** A person may have put a secret here, or below it, by mistake: no message repeats what stands there. The fix. */
+  readonly unspoken?: string | undefined;
 }
 
 export function notesOf(schema: z.core.$ZodType): FieldNotes {
@@ -54,6 +54,28 @@ export function schemaAt(schema: z.core.$ZodType, path: Path): z.core.$ZodType |
     at = child(bare(at), part);
   }
   return at;
+}
+
+/** Where no message may repeat what stands at `path`: what to say instead, and the path as far as it may be said. */
+export function unspokenAt(
+  schema: z.core.$ZodType,
+  path: Path,
+): { readonly fix: string; readonly path: Path } | undefined {
+  let fix: string | undefined;
+  for (const [index, part] of path.entries()) {
+    const around = schemaAt(schema, path.slice(0, index));
+    if (fix !== undefined && !isKnown(around, part)) return { fix, path: path.slice(0, index) };
+    const field = around && child(bare(around), part);
+    fix = (field && notesOf(field).unspoken) ?? fix;
+  }
+  return fix === undefined ? undefined : { fix, path };
+}
+
+/** Whether a part of a path is a field's name, or a name in the form that names have. */
+function isKnown(around: z.core.$ZodType | undefined, part: string | number): boolean {
+  const schema = around && bare(around);
+  if (schema instanceof z.core.$ZodRecord) return z.safeParse(schema._zod.def.keyType, part).success;
+  return schema !== undefined && child(schema, part) !== undefined;
 }
 
 function child(schema: z.core.$ZodType, part: string | number): z.core.$ZodType | undefined {

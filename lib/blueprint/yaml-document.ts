@@ -123,13 +123,9 @@ function forbiddenParts(document: Document.Parsed): Forbidden[] {
         return;
       }
       if (node.anchor !== undefined)
-        found.push({ at, reason: "an anchor (&name)", fix: `remove &${node.anchor}` });
+        found.push({ at, reason: "an anchor (&name)", fix: "remove the anchor" });
       if (node.tag !== undefined) {
-        found.push({
-          at,
-          reason: `a tag (${node.tag.replace("tag:yaml.org,2002:", "!!")})`,
-          fix: "remove the tag",
-        });
+        found.push({ at, reason: "a tag", fix: "remove the tag" });
       }
     },
     Pair: (_key, pair) => {
@@ -157,21 +153,23 @@ function causes(errors: readonly YAMLError[]): YAMLError[] {
 }
 
 function syntaxProblem(error: YAMLError): { reason: string; fix: string } {
+  // Behind a colon it quotes what stands there.
+  const message = error.message.replace(/(?<=\w): .*$/s, "");
   switch (error.code) {
     case "DUPLICATE_KEY":
       return { reason: "this key stands here twice", fix: "remove one of the two" };
     case "TAB_AS_INDENT":
       return { reason: "a tab as indentation", fix: "indent with spaces" };
     case "BAD_INDENT":
-      return { reason: error.message, fix: "indent it like its neighbours" };
+      return { reason: message, fix: "indent it like its neighbours" };
     case "MISSING_CHAR":
-      return { reason: error.message, fix: "add the missing character" };
+      return { reason: message, fix: "add the missing character" };
     case "BAD_SCALAR_START":
-      return { reason: error.message, fix: "put the value in quotes" };
+      return { reason: message, fix: "put the value in quotes" };
     case "BLOCK_AS_IMPLICIT_KEY":
     case "MULTILINE_IMPLICIT_KEY":
-      return { reason: error.message, fix: "check the indentation, or put a value with `: ` in quotes" };
+      return { reason: message, fix: "check the indentation, or put a value with `: ` in quotes" };
     default:
-      return { reason: error.message, fix: "correct the YAML here" };
+      return { reason: message, fix: "correct the YAML here" };
   }
 }

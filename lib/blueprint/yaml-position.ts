@@ -10,6 +10,8 @@ export function pathAt(document: Document.Parsed, offset: number): string {
       const pair = node.items.findLast((item) => startOf(item.key) <= offset);
       if (pair === undefined || !isScalar(pair.key)) break;
       path.push(String(pair.key.value));
+      // What is not YAML has no schema either, and below these a key may be a secret.
+      if (/^(secrets|credentials|env)$/.test(String(pair.key.value))) break;
       if (startOf(pair.value) > offset) break;
       node = pair.value;
     } else if (isSeq(node)) {

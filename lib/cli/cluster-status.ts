@@ -1,5 +1,6 @@
+import { existsSync } from "node:fs";
 import { NacreError } from "../error.ts";
-import { ambientKubeconfig } from "../cluster/api-server.ts";
+import { ambientKubeconfig, noKubeconfig } from "../cluster/api-server.ts";
 import { clusterStatus, standing, type ClusterStatus, type ClusterWall } from "../cluster/status.ts";
 import { kubeconfigPath } from "../gateway/kept.ts";
 import { stateDirectory } from "../host/paths.ts";
@@ -8,6 +9,7 @@ import { containerNameOf } from "../synth/gateway/network.ts";
 import { synthesizeKubernetes } from "../synth/kubernetes.ts";
 import type { Context } from "./context.ts";
 import { readEnvironment, type BlueprintOption } from "./environment.ts";
+import { unmade } from "./gateway-place.ts";
 import { note, plain, print, printJson } from "./output.ts";
 
 /** The status of an environment in a cluster: what its API server holds. @returns whether everything is as it was asked for */
@@ -22,13 +24,17 @@ export async function runClusterStatus(
   const kubeconfig = isInGateway(environment)
     ? kubeconfigPath(stateDirectory(), containerNameOf(environment))
     : (kubeconfigOf(config, context.directory) ?? ambientKubeconfig());
-  if (kubeconfig === undefined)
+  if (kubeconfig === undefined) {
+    const { reason, fix } = noKubeconfig();
     throw new NacreError({
       code: "kubeconfig_missing",
       subject: `environment ${context.stack}`,
-      message: "there is no kubeconfig that leads to its cluster",
-      hint: `name one in nacre:kubeconfig of ${context.stackFile}`,
+      message: reason,
+      hint: `${fix} of ${context.stackFile}`,
     });
+  }
+  if (isInGateway(environment) && !existsSync(kubeconfig))
+    throw unmade(containerNameOf(environment), kubeconfig, context.stack);
   const all = await clusterStatus(objects, { kubeconfig, context: config.context });
   const wanted = all.filter((status) => sandbox === undefined || status.sandbox === sandbox);
   if (wanted.length === 0)

@@ -26,12 +26,13 @@ export interface StackOption {
   readonly stack?: string;
 }
 
-export function contextOf(options: StackOption): Context {
+/** @param from the folder that a command is about: where it is called, unless it names a file of another */
+export function contextOf(options: StackOption, from = process.cwd()): Context {
   const named = options.stack ?? process.env["NACRE_STACK"];
   const [stack, isNamed] = [named ?? "dev", named !== undefined];
-  const directory = nearestWith("Pulumi.yaml", process.cwd());
+  const directory = nearestWith("Pulumi.yaml", from);
   if (directory === undefined) {
-    const folder = nearestWith("blueprint.yaml", process.cwd()) ?? process.cwd();
+    const folder = nearestWith("blueprint.yaml", from) ?? from;
     // Two folders are two projects: neither takes the other's sandboxes down.
     return {
       directory: folder,

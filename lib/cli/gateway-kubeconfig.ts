@@ -1,7 +1,6 @@
 import { Command } from "commander";
-import { NacreError } from "../error.ts";
 import { contextOf } from "./context.ts";
-import { gatewayDocument, withGateway, type GatewayOption } from "./gateway-place.ts";
+import { gatewayDocument, unmade, withGateway, type GatewayOption } from "./gateway-place.ts";
 import { note, print } from "./output.ts";
 
 interface KubeconfigOptions extends GatewayOption {
@@ -23,13 +22,7 @@ export function gatewayKubeconfig(): Command {
       const { keptKubeconfig, kubeconfigPath } = await import("../gateway/kept.ts");
       const path = kubeconfigPath(stateDirectory(), name);
       const kept = await keptKubeconfig(stateDirectory(), name);
-      if (kept === undefined)
-        throw new NacreError({
-          code: "kubeconfig_absent",
-          subject: `gateway ${name}`,
-          message: `there is no ${path}`,
-          hint: `nacre gateway up -s ${context.stack} writes it`,
-        });
+      if (kept === undefined) throw unmade(name, path, context.stack);
       if (kept.open) note(`warning: others may read ${path} (chmod 600, or nacre gateway up)`);
       if (options.raw === true) process.stdout.write(kept.text);
       else print(path);

@@ -29,6 +29,15 @@ export async function gatewayDocument(
   return { ...settings, ...(name !== undefined && { name }) };
 }
 
+/** What is said where a gateway was never made: nothing wrote the file that leads to it. */
+export const unmade = (name: string, kubeconfig: string, stack: string): NacreError =>
+  new NacreError({
+    code: "kubeconfig_absent",
+    subject: `gateway ${name}`,
+    message: `there is no ${kubeconfig}`,
+    hint: `nacre gateway up -s ${stack} writes it`,
+  });
+
 /** One gateway of this machine: its engine and its container. */
 export interface GatewayPlace {
   readonly engine: DockerEngine;

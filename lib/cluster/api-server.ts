@@ -27,11 +27,26 @@ export type Reading =
 /** Milliseconds for one question; a preview waits no longer for a cluster that is not there. */
 const PATIENCE = 5000;
 
-/** The file that `kubectl` would read: KUBECONFIG's first, or the user's own; undefined where there is none. */
-export function ambientKubeconfig(environment = process.env): string | undefined {
-  const named = environment["KUBECONFIG"]?.split(":").find((path) => path !== "");
-  const path = named === undefined ? join(environment["HOME"] ?? homedir(), ".kube/config") : resolve(named);
-  return existsSync(path) ? path : undefined;
+/** The file that `kubectl` would read: the first of KUBECONFIG's that is there, or the user's own; undefined where there is none. */
+export const ambientKubeconfig = (environment = process.env): string | undefined =>
+  (namedIn(environment) ?? [join(environment["HOME"] ?? homedir(), ".kube/config")])
+    .map((path) => resolve(path))
+    .find((path) => existsSync(path));
+
+/** Why there is no such file, and the way out. */
+export function noKubeconfig(environment = process.env): { readonly reason: string; readonly fix: string } {
+  const named = namedIn(environment);
+  return named === undefined
+    ? { reason: "there is no kubeconfig", fix: "name one in nacre:kubeconfig" }
+    : {
+        reason: `there is no kubeconfig: KUBECONFIG names ${named.join(" and ")}, which ${named.length === 1 ? "is" : "are"} not there`,
+        fix: "correct or unset KUBECONFIG, or name a file in nacre:kubeconfig",
+      };
+}
+
+function namedIn(environment: NodeJS.ProcessEnv): readonly string[] | undefined {
+  const named = environment["KUBECONFIG"]?.split(":").filter((path) => path !== "") ?? [];
+  return named.length === 0 ? undefined : named;
 }
 
 /** A kubeconfig that was read: what leads to the cluster, in whatever way `kubectl` knows to authenticate. */
@@ -113,9 +128,18 @@ export function messageOf(error: unknown): string {
   const { code, message } = error as { readonly code?: unknown; readonly message?: string };
   if (typeof code === "number")
     return code === 401 ? "401, it does not know who asks" : `it answered ${code}`;
-  const cause = (error as { readonly cause?: { readonly code?: string } }).cause?.code;
-  return cause ?? message?.split("\n")[0]?.slice(0, 200) ?? "no reason given";
+  return causeOf(error) ?? (message === undefined ? "no reason given" : firstLine(message));
 }
+
+/** The innermost reason, which libraries wrap in their own: `ECONNREFUSED`, `bad port`. */
+function causeOf(error: unknown): string | undefined {
+  const { cause } = error as { readonly cause?: unknown };
+  if (!(cause instanceof Error)) return undefined;
+  const { code } = cause as NodeJS.ErrnoException;
+  return causeOf(cause) ?? code ?? firstLine(cause.message);
+}
+
+const firstLine = (text: string): string => text.split("\n", 1)[0]?.slice(0, 200) ?? "";
 
 export async function clientLibrary(): Promise<typeof Client> {
   try {

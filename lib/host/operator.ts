@@ -29,18 +29,28 @@ const userSchema = z
 
 const sources = ["file", "env", "command"] as const;
 
+const NEVER =
+  "write where the secret is (file: FILE, env: VARIABLE, or command: [PROGRAM]), never the secret itself";
+
 export const secretSchema = z.strictObject({
-  file: z.string().min(1).optional().describe("A file (0600) that holds nothing else. `~/` is your home."),
+  file: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("A file (0600) that holds nothing else. `~/` is your home.")
+    .meta({ unspoken: NEVER }),
   env: z
     .string()
-    .regex(/^[A-Za-z_]\w*$/, "the name of an environment variable: NVIDIA_API_KEY")
+    .regex(/^[A-Za-z_]\w*$/, "a name of an environment variable: NVIDIA_API_KEY")
     .optional()
-    .describe("A variable of the environment that `nacre` is called in. The daemon keeps it in memory only."),
+    .describe("A variable of the environment that `nacre` is called in. The daemon keeps it in memory only.")
+    .meta({ unspoken: NEVER }),
   command: z
     .array(z.string())
     .min(1, "at least a program: [pass, show, nvidia]")
     .optional()
-    .describe("A program and its arguments; what it prints is the value. No shell reads it."),
+    .describe("A program and its arguments; what it prints is the value. No shell reads it.")
+    .meta({ unspoken: NEVER }),
   for: z
     .array(destinationSchema)
     .min(1, "at least one host: [api.example.com]")

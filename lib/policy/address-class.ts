@@ -1,4 +1,5 @@
 import { addressOf, type Cidr, contains, type IpAddress, parseAddress, parseCidr } from "./address.ts";
+import { overlap } from "./address-range.ts";
 
 /** What an address is, as far as a guard cares. Only `public` is dialled without the operator's grant. */
 export type AddressClass =
@@ -137,6 +138,15 @@ export function publicBlocks(more: readonly string[] = []): readonly OpenBlock[]
 
 const first = ({ family, value }: Cidr): IpAddress => addressOf(family, value);
 const textOf = (block: Cidr): string => `${first(block).text}/${block.bits}`;
+
+/** Whether a block holds addresses of a metadata service, or link-local ones, among which those are. */
+export function holdsMetadata(block: Cidr): boolean {
+  const near: readonly AddressClass[] = ["metadata", "link-local"];
+  return (
+    near.includes(classify(first(block))) ||
+    table.some((special) => near.includes(special.class) && overlap(block, special.cidr))
+  );
+}
 
 /** For tables and commands: the class of a text, `undefined` where it is no address in its strict form. */
 export function classOf(text: string): AddressClass | undefined {

@@ -22,21 +22,24 @@ const LARGEST = 1024 * 1024;
  */
 export function loadBlueprint(file: string, catalogue: Catalogue): Blueprint {
   const folder = dirname(resolve(file));
-  const text = readWithin(resolve(file), repositoryOf(folder), file);
+  const text = readNamed(file, "--blueprint FILE, or nacre:blueprint, relative to Pulumi.yaml");
   const read = (path: string): string => readWithin(join(folder, path), repositoryOf(folder), path);
   return parseBlueprint(text, { file, read, catalogue });
 }
 
 /** Reads what an environment sets for itself, from a file of the same repository. */
 export function loadOverlay(file: string): Overlay {
-  return readOverlay(readWithin(resolve(file), repositoryOf(dirname(resolve(file))), file), file);
+  return readOverlay(readNamed(file, "--overlay FILE, or nacre:overlay, relative to Pulumi.yaml"), file);
 }
 
 /** Reads what a gateway is made of, from a file of the same repository. */
 export function loadGateway(file: string): GatewayDocument {
-  const text = readWithin(resolve(file), repositoryOf(dirname(resolve(file))), file);
-  return readText(gatewaySchema, text, file);
+  return readText(gatewaySchema, readNamed(file, "--gateway FILE"), file);
 }
+
+/** The text of a file that a person names, in the way that `how` says. */
+const readNamed = (file: string, how: string): string =>
+  readWithin(resolve(file), repositoryOf(dirname(resolve(file))), file, `name one that is there: ${how}`);
 
 function repositoryOf(folder: string): string {
   for (let at = folder; ; at = dirname(at)) {
@@ -45,11 +48,16 @@ function repositoryOf(folder: string): string {
   }
 }
 
-function readWithin(path: string, root: string, shown: string): string {
+/** @param fix where there is no such file */
+function readWithin(
+  path: string,
+  root: string,
+  shown: string,
+  fix = "check the path; it is relative to the blueprint",
+): string {
   const fail = (message: string, hint: string): NacreError =>
     new NacreError({ code: "file_unreadable", subject: shown, message, hint });
-  if (!existsSync(path))
-    throw fail("there is no such file", "check the path; it is relative to the blueprint");
+  if (!existsSync(path)) throw fail("there is no such file", fix);
   const real = realpathSync(path);
   const way = relative(realpathSync(root), real);
   if (way === ".." || way.startsWith(`..${sep}`)) {

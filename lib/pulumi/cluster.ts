@@ -9,7 +9,7 @@ import {
 import type { ClusterTarget, Environment, GatewayTarget, KubernetesTarget } from "../constructs/index.ts";
 import { synthesizeGateway } from "../synth/gateway.ts";
 import { synthesizeKubernetes, type KubernetesObjects } from "../synth/kubernetes.ts";
-import { ambientKubeconfig, readApiServer, type ClusterAccess } from "../cluster/api-server.ts";
+import { ambientKubeconfig, noKubeconfig, readApiServer, type ClusterAccess } from "../cluster/api-server.ts";
 import { loadCatalogue } from "./catalogue.ts";
 import { namespaceTaken, notManaged, type InTheWay } from "../cluster/in-the-way.ts";
 import { ChartComponent } from "./chart.ts";
@@ -103,7 +103,7 @@ export async function deployCluster(
     kubeconfig === undefined
       ? {
           clusterIdentifier: undefined,
-          inTheWay: { reason: "there is no kubeconfig", fix: "name one in nacre:kubeconfig" },
+          inTheWay: noKubeconfig(),
         }
       : await asked({ kubeconfig, context }, objects);
   hinder([

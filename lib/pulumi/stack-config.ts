@@ -34,7 +34,7 @@ export const stackConfigSchema = z.strictObject({
     .min(1, "a file: ~/.kube/config")
     .optional()
     .describe("The file that leads to the cluster. `~/` is your home.")
-    .meta({ default: "KUBECONFIG's, else `~/.kube/config`" }),
+    .meta({ default: "the first of KUBECONFIG's that is there; where it names none, `~/.kube/config`" }),
   context: z
     .string()
     .min(1, "the name of a context")

@@ -12,7 +12,7 @@ import {
   type RouteSpec,
 } from "../blueprint/index.ts";
 import type { Environment } from "../constructs/index.ts";
-import { NacreError } from "../error.ts";
+import { faultsError } from "../error.ts";
 import { openHosts } from "../policy/open-hosts.ts";
 import { refusals, type Refusal } from "./host-refusals.ts";
 import type { HostSandbox, HostWorkspace } from "./host-objects.ts";
@@ -152,15 +152,7 @@ function refuse(environment: Environment, resolved: ResolvedBlueprint): void {
     .concat(moved);
   const [first, ...others] = found;
   if (first === undefined) return;
-  throw new NacreError({
-    code: "unenforceable",
-    subject: first.subject,
-    message: [
-      first.reason,
-      ...others.map(({ subject, reason, fix }) => `${subject}: ${reason} (${fix})`),
-    ].join("\n"),
-    hint: first.fix,
-  });
+  throw faultsError("unenforceable", [first, ...others]);
 }
 
 function warnings(blueprint: Blueprint, { agents }: ResolvedBlueprint, catalogue: Catalogue): string[] {

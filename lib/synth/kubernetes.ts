@@ -34,6 +34,7 @@ import { Profiles } from "./kubernetes/profiles.ts";
 import { withYoungerFields } from "./kubernetes/pod.ts";
 import { refuse, type Refusal } from "./kubernetes/refusal.ts";
 import { refusalsOf } from "./kubernetes/refusals.ts";
+import { settingsWarnings } from "./kubernetes/warnings.ts";
 import { addRouter } from "./kubernetes/router.ts";
 import { after, comesAfter, metadataOf, type Parts } from "./kubernetes/scope.ts";
 
@@ -112,7 +113,11 @@ export function synthesizeKubernetes(
     walls: readings,
     hatches,
     obstacles: obstaclesOf(environment, resolved, readings),
-    warnings: [...blueprint.warnings, ...warningsOf(environment, resolved, readings)],
+    warnings: [
+      ...blueprint.warnings,
+      ...settingsWarnings(environment.target.settings, resolved),
+      ...warningsOf(environment, resolved, readings),
+    ],
     digests,
     keep: environment.target.settings.storage.keep,
   };

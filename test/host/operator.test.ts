@@ -201,3 +201,12 @@ test.each(["a\r\nx-other: 1", "a\nb", "a\u0000b", "\u001b[2J", "a\u007fb"])(
     expect(found).toEqual({ lacking: "secret key: it holds a control character" });
   },
 );
+
+test.each(["PLANTED", "{ env: nvapi-PLANTED }", "{ command: PLANTED }", "{ file: [PLANTED] }"])(
+  "a secret itself, as in %s, is not repeated",
+  async (entry) => {
+    const error: unknown = await mapped(entry).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: "invalid_file", message: expect.stringContaining("must be") });
+    expect(JSON.stringify(error)).not.toMatch(/planted/i);
+  },
+);

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { NacreError } from "../../lib/error.ts";
-import { loadBlueprint } from "../../lib/pulumi/blueprint-file.ts";
+import { loadBlueprint, loadGateway, loadOverlay } from "../../lib/pulumi/blueprint-file.ts";
 import { catalogue, header } from "../blueprint/fixtures.ts";
 
 let root: string;
@@ -59,5 +59,11 @@ test("says which blueprint is missing", () => {
   expect(refusal(() => loadBlueprint(file, catalogue))).toMatchObject({
     code: "file_unreadable",
     subject: file,
+    hint: expect.stringContaining("nacre:blueprint, relative to Pulumi.yaml"),
   });
+});
+
+test("a file of a gateway or an overlay that is not there is no matter of the blueprint's folder", () => {
+  expect(refusal(() => loadGateway("none.yaml")).hint).toBe("name one that is there: --gateway FILE");
+  expect(refusal(() => loadOverlay("none.yaml")).hint).toContain("--overlay FILE, or nacre:overlay");
 });

@@ -19,7 +19,7 @@ import { NacreError } from "../../lib/error.ts";
 import { hatchLine } from "../../lib/synth/kubernetes/hatches.ts";
 import { synthesizeKubernetes, type KubernetesObjects, type Manifest } from "../../lib/synth/kubernetes.ts";
 import { catalogue } from "../blueprint/fixtures.ts";
-import { bestEffort, cluster, clusters, full, minimal, sandboxes } from "./clusters.ts";
+import { bestEffort, cluster, clusters, full, image, minimal, sandboxes } from "./clusters.ts";
 
 const synth = (app: Environment<ClusterTarget>): KubernetesObjects =>
   synthesizeKubernetes(app, { catalogue });
@@ -198,6 +198,38 @@ describe("obstacles of up", () => {
   });
 });
 
+describe("warnings of the target's settings", () => {
+  const warned = (settings: Parameters<typeof cluster>[0]): readonly string[] => {
+    const app = new Environment("dev", { target: cluster({ secrets: {}, ...settings }) });
+    new AgentSandbox(app, "agent", { agent: Command.of("true"), walls: bestEffort });
+    return synth(app).warnings;
+  };
+
+  test("each grant in force, and which is wide", () => {
+    const grant = (cidr: string) => ({ host: "models.corp.example", cidr, port: 443 });
+    const warnings = warned({ grants: [grant("10.0.0.5/32"), grant("10.0.0.0/23")] });
+    expect(warnings).toContain("egresses may reach 10.0.0.5/32 port 443 (grant for models.corp.example)");
+    expect(warnings).toContainEqual(expect.stringMatching(/10\.0\.0\.0\/23 port 443 .*: more than 256/));
+  });
+
+  test("ranges that leave no public address of IPv4", () => {
+    const taken = expect.stringContaining("ranges take all public addresses of IPv4 away");
+    for (const ranges of [["0.0.0.0/0"], ["0.0.0.0/1", "128.0.0.0/1"]])
+      expect(warned({ ranges })).toContainEqual(taken);
+    for (const ranges of [[], ["0.0.0.0/1", "::/0"]]) expect(warned({ ranges })).not.toContainEqual(taken);
+  });
+
+  test("names that no sandbox uses, with the one that was meant", () => {
+    const agents = { agent: image("agent"), agnet: image("agent") };
+    const warnings = warned({ images: { agents }, secrets: { nvidia: { secret: "nvidia-key" } } });
+    expect(warnings).toContain(
+      "images.agents.agnet has no effect: no sandbox is called that (did you mean agent?)",
+    );
+    expect(warnings).toContain("secrets.nvidia has no effect: no sandbox uses that credential");
+    expect(warnings.join()).not.toContain("images.agents.agent ");
+  });
+});
+
 describe("refusals", () => {
   type Props = Partial<ConstructorParameters<typeof AgentSandbox>[2]>;
   const refused: readonly [string, Props, string, string][] = [
@@ -236,7 +268,9 @@ describe("refusals", () => {
     }
     const error = thrown(() => synth(app));
     expect(error.subject).toBe("dev/a");
-    expect(error.message).toMatch(/\ndev\/b: restart never: .* \(write restart: always\)$/);
+    expect(error.message).toMatch(
+      /\n {2}fix: .*\ndev\/b: restart never: .*\n {2}fix: write restart: always$/,
+    );
   });
 
   test("two sandboxes that would have the same objects", () => {

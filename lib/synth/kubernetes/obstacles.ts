@@ -2,6 +2,7 @@ import type { ResolvedBlueprint } from "../../blueprint/index.ts";
 import type { Environment, KubernetesTarget } from "../../constructs/index.ts";
 import type { SandboxWalls } from "../kubernetes.ts";
 import type { Refusal } from "./refusal.ts";
+import { credentialsOf, imageNamesOf } from "./warnings.ts";
 
 /** Why `up` is refused: what is asked for and does not stand, and what the stack's configuration does not say yet. */
 export function obstaclesOf(
@@ -24,22 +25,14 @@ export function obstaclesOf(
         fix: `write walls: { ${wall}: best_effort }, which every status then says, or use the host target`,
       });
     }
-    const images = [name, ...(agent.runs.kind === "kit" ? [agent.runs.kit] : [])];
-    if (!images.some((key) => Object.hasOwn(settings.images.agents, key))) {
+    if (!imageNamesOf(name, agent).some((key) => Object.hasOwn(settings.images.agents, key))) {
       found.push({
         subject,
         reason: "no image is configured for it",
         fix: `set images.agents.${name} in the target's settings, by digest`,
       });
     }
-    found.push(...unmapped(subject, Object.keys(agent.credentials), settings.secrets));
-    found.push(
-      ...unmapped(
-        subject,
-        (agent.inference?.try ?? []).flatMap(({ credential }) => credential ?? []),
-        settings.secrets,
-      ),
-    );
+    found.push(...unmapped(subject, credentialsOf(agent), settings.secrets));
   }
   const services = [
     "egress" as const,

@@ -1,4 +1,4 @@
-import { NacreError } from "../../error.ts";
+import { faultsError } from "../../error.ts";
 
 /** What the target cannot do as it is asked, why, and the way out. */
 export interface Refusal {
@@ -20,13 +20,5 @@ export const obstacleLine = ({ subject, reason, fix }: Refusal): string =>
 export function refuse(found: readonly Refusal[], whole: string): void {
   const [first, ...others] = found;
   if (first === undefined) return;
-  throw new NacreError({
-    code: "unenforceable",
-    subject: first.subject === "" ? whole : first.subject,
-    message: [
-      first.reason,
-      ...others.map(({ subject, reason, fix }) => `${subject}: ${reason} (${fix})`),
-    ].join("\n"),
-    hint: first.fix,
-  });
+  throw faultsError("unenforceable", [{ ...first, subject: first.subject || whole }, ...others]);
 }
