@@ -78,8 +78,13 @@ async function synthesized(
   const { readEnvironment } = await import("./environment.ts");
   const { renderEnvironment } = await import("../synth/environment.ts");
   try {
+    const { obstacleLine } = await import("../synth/kubernetes/refusal.ts");
     const { environment, catalogue } = readEnvironment(context, {});
-    return { warnings: renderEnvironment(environment, { catalogue, project: context.project }).notes };
+    const { project } = context;
+    const { warnings, obstacles } = renderEnvironment(environment, { catalogue, project });
+    return {
+      warnings: [...warnings.map((warning) => `warning: ${warning}`), ...obstacles.map(obstacleLine)],
+    };
   } catch (error) {
     if (!NacreError.isInstance(error)) throw error;
     if (error.code !== "blueprint_missing") return { warnings: [], refused: error };

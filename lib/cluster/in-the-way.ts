@@ -47,14 +47,15 @@ export async function namespaceTaken(
  */
 export async function notManaged(access: ClusterAccess, namespace: string): Promise<InTheWay | undefined> {
   const config = await kubeConfigOf(access);
-  const { AuthorizationV1Api } = await clientLibrary();
+  const { AuthorizationV1Api, V1SelfSubjectAccessReview } = await clientLibrary();
   const { group, resource, verb } = MANAGE;
   const what = `${verb} ${resource}.${group} in the namespace ${namespace}`;
   try {
+    const body = Object.assign(new V1SelfSubjectAccessReview(), {
+      spec: { resourceAttributes: { group, resource, verb, namespace } },
+    });
     const { status } = await answered(
-      config.makeApiClient(AuthorizationV1Api).createSelfSubjectAccessReview({
-        body: { spec: { resourceAttributes: { group, resource, verb, namespace } } },
-      }),
+      config.makeApiClient(AuthorizationV1Api).createSelfSubjectAccessReview({ body }),
     );
     if (status?.allowed === true) return undefined;
     return {
