@@ -33,7 +33,7 @@ async function run(options: UpOptions): Promise<void> {
   const context = contextOf(options);
   const document = { ...(await gatewayDocument(context, options)), ...over(options) };
   const { readGateway } = await import("./gateway-environment.ts");
-  const { interruptible, stackWith } = await import("./stack.ts");
+  const { gatewayStack, interruptible } = await import("./stack.ts");
   const { outcomeReport } = await import("./outcome-report.ts");
   const { GatewayContainer, gatewayTargets } = await import("../pulumi/gateway.ts");
   const objects = readGateway(context, options, document);
@@ -41,7 +41,7 @@ async function run(options: UpOptions): Promise<void> {
   const dockerHost = await hostOf(preview);
   // In the environment's own stack, and nothing else of it: `nacre up` means the same resources, so neither of the two
   // has to take the other's container away, and `nacre destroy` finds it. A stack of its own would be a second owner.
-  const stack = await stackWith(context, () =>
+  const stack = await gatewayStack(context, () =>
     Promise.resolve(new GatewayContainer(context.stack, objects, { dockerHost })),
   );
   const doing = { signal: interruptible(), targets: gatewayTargets(context.project, context.stack) };

@@ -3,6 +3,7 @@ import { EnvironmentStack } from "../pulumi/automation.ts";
 import { findEngine, type EngineProgress } from "../pulumi/engine.ts";
 import { deploy } from "../pulumi/deploy.ts";
 import { HostEnvironment } from "../pulumi/host.ts";
+import { providersOf, type ProviderName } from "../pulumi/provider-plugins.ts";
 import { isInKubernetes } from "../pulumi/stack-environment.ts";
 import { synthesizeHost } from "../synth/host.ts";
 import { synthesizeKubernetes } from "../synth/kubernetes.ts";
@@ -16,7 +17,11 @@ export async function stackOf(context: Context, options: BlueprintOption): Promi
   if (isInKubernetes(environment)) {
     // What is wrong with the tree is said before an engine is looked for.
     synthesizeKubernetes(environment, { catalogue });
-    return open(context, () => deploy(environment, config, context.directory), false);
+    return open(
+      context,
+      () => deploy(environment, config, context.directory),
+      providersOf[environment.target.kind],
+    );
   }
   const objects = synthesizeHost(environment, { catalogue });
   for (const warning of objects.warnings) note(`warning: ${warning}`);
@@ -27,14 +32,14 @@ export async function stackOf(context: Context, options: BlueprintOption): Promi
 export const recordsOf = (context: Context): Promise<EnvironmentStack> =>
   open(context, () => Promise.resolve());
 
-/** The environment's stack with any program: what is not of the program stays, where a run names its targets. */
-export const stackWith = (context: Context, program: () => Promise<unknown>): Promise<EnvironmentStack> =>
-  open(context, program, false);
+/** The stack with its gateway alone as the program: what else is in it stays, where a run names its targets. */
+export const gatewayStack = (context: Context, program: () => Promise<unknown>): Promise<EnvironmentStack> =>
+  open(context, program, ["docker"]);
 
 async function open(
   context: Context,
   program: () => Promise<unknown>,
-  ownPluginsOnly = true,
+  providers: readonly ProviderName[] = [],
 ): Promise<EnvironmentStack> {
   const cache = cacheDirectory();
   const engine = await findEngine({ cache, onProgress: engineProgress });
@@ -45,7 +50,7 @@ async function open(
     project: context.project,
     backend: context.backend,
     environment: context.stack,
-    ownPluginsOnly,
+    providers,
     program: async () => {
       await program();
     },

@@ -40,7 +40,7 @@ export function preview(): Command {
     .option("--expect-no-changes", "exit code 3 when something would change")
     .addHelpText(
       "after",
-      "\nA preview needs no cluster.\n\nExamples:\n  $ nacre preview\n  $ nacre preview --target cluster\n  $ nacre preview --json --expect-no-changes",
+      "\nA preview needs no cluster; of a gateway or a cluster the first one downloads Pulumi's plugins.\n\nExamples:\n  $ nacre preview\n  $ nacre preview --target cluster\n  $ nacre preview --json --expect-no-changes",
     )
     .action(async (options: RunOptions & { readonly expectNoChanges?: boolean }) => {
       const { interruptible, stackOf } = await import("./stack.ts");
