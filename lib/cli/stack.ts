@@ -10,20 +10,22 @@ import { synthesizeKubernetes } from "../synth/kubernetes.ts";
 import type { Context } from "./context.ts";
 import { readEnvironment, type BlueprintOption } from "./environment.ts";
 import { bytes, note, plain } from "./output.ts";
+import { inProgram } from "./program.ts";
 
-/** The Pulumi stack of an environment, with the blueprint as its program. Obtains the engine if there is none yet. */
+/** The Pulumi stack of an environment, with its blueprint, or a module, as its program. Obtains the engine if there is none yet. */
 export async function stackOf(context: Context, options: BlueprintOption): Promise<EnvironmentStack> {
-  const { environment, catalogue, config } = readEnvironment(context, options);
+  const { environment, catalogue, config } = await readEnvironment(context, options);
+  const { project } = context;
   if (isInKubernetes(environment)) {
     // What is wrong with the tree is said before an engine is looked for.
-    synthesizeKubernetes(environment, { catalogue });
+    inProgram(options.program, () => synthesizeKubernetes(environment, { catalogue, project }));
     return open(
       context,
       () => deploy(environment, config, context.directory),
       providersOf[environment.target.kind],
     );
   }
-  const objects = synthesizeHost(environment, { catalogue });
+  const objects = inProgram(options.program, () => synthesizeHost(environment, { catalogue, project }));
   for (const warning of objects.warnings) note(`warning: ${warning}`);
   return open(context, () => Promise.resolve(new HostEnvironment(environment.name, objects)));
 }

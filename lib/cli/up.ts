@@ -12,10 +12,10 @@ export interface RunOptions extends StackOption, BlueprintOption {
 /** `nacre up`: makes the environment so. */
 export function up(): Command {
   return withOptions(new Command("up"))
-    .description("make the environment real on its target, as its blueprint says")
+    .description("make the environment real on its target, as its blueprint or its program says")
     .addHelpText(
       "after",
-      "\nExamples:\n  $ nacre preview && nacre up\n  $ nacre up -s prod -b blueprints/prod.yaml",
+      "\nExamples:\n  $ nacre preview && nacre up\n  $ nacre up -s prod -b blueprints/prod.yaml\n  $ nacre up -s prod --program environment.ts",
     )
     .action(async (options: RunOptions) => {
       if (!(await runUp(contextOf(options), options))) process.exitCode = 1;
@@ -77,10 +77,16 @@ export function refresh(): Command {
 
 export const withOptions = (command: Command): Command => withBlueprint(command).option("--json", "as JSON");
 
+export const programOption = (): Option =>
+  new Option("-p, --program <file>", "a module whose `environment` makes the construct tree").conflicts(
+    "blueprint",
+  );
+
 /** Which environment, made of what. */
 export const withBlueprint = (command: Command): Command =>
   command
     .option("-b, --blueprint <file>", "the blueprint")
+    .addOption(programOption())
     .option("--overlay <file>", "this environment's own host ports and sizes")
     .addOption(
       new Option("-t, --target <target>", "where it runs, whatever the stack's file says").choices(targets),
