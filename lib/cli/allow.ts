@@ -159,5 +159,6 @@ async function writerFor(
 ) {
   if (write === undefined) return undefined;
   const { ruleWriter } = await import("./write-rule.ts");
-  return ruleWriter(blueprintFile(context, write === true ? undefined : write), id, query);
+  const hint = "name one with --write FILE; into a program the rule is written by hand";
+  return ruleWriter(blueprintFile(context, write === true ? undefined : write, hint), id, query);
 }

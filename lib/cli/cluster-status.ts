@@ -8,19 +8,19 @@ import { isInGateway, isInKubernetes, kubeconfigOf } from "../pulumi/stack-envir
 import { containerNameOf } from "../synth/gateway/network.ts";
 import { synthesizeKubernetes } from "../synth/kubernetes.ts";
 import type { Context } from "./context.ts";
-import { readEnvironment, type BlueprintOption } from "./environment.ts";
+import type { ReadEnvironment } from "./environment.ts";
 import { unmade } from "./gateway-place.ts";
 import { note, plain, print, printJson } from "./output.ts";
 
 /** The status of an environment in a cluster: what its API server holds. @returns whether everything is as it was asked for */
 export async function runClusterStatus(
   context: Context,
-  options: BlueprintOption & { readonly json?: boolean },
+  { environment, catalogue, config }: ReadEnvironment,
+  options: { readonly json?: boolean },
   sandbox: string | undefined,
 ): Promise<boolean> {
-  const { environment, catalogue, config } = readEnvironment(context, options);
   if (!isInKubernetes(environment)) throw new RangeError("a host has no cluster");
-  const objects = synthesizeKubernetes(environment, { catalogue });
+  const objects = synthesizeKubernetes(environment, { catalogue, project: context.project });
   const kubeconfig = isInGateway(environment)
     ? kubeconfigPath(stateDirectory(), containerNameOf(environment))
     : (kubeconfigOf(config, context.directory) ?? ambientKubeconfig());
@@ -41,7 +41,7 @@ export async function runClusterStatus(
     throw new NacreError({
       code: "sandbox_unknown",
       subject: `${context.stack}/${sandbox ?? ""}`,
-      message: "the blueprint has no such sandbox",
+      message: "the environment has no such sandbox",
       hint: `there are: ${all.map((status) => status.sandbox).join(", ")}`,
     });
   if (options.json === true) printJson(wanted);

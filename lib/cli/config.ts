@@ -77,14 +77,14 @@ async function synthesized(
 ): Promise<{ readonly warnings: readonly string[]; readonly refused?: NacreError }> {
   const { readEnvironment } = await import("./environment.ts");
   const { renderEnvironment } = await import("../synth/environment.ts");
+  const { hatchLine } = await import("../synth/kubernetes/hatches.ts");
+  const { obstacleLine } = await import("../synth/kubernetes/refusal.ts");
   try {
-    const { obstacleLine } = await import("../synth/kubernetes/refusal.ts");
-    const { environment, catalogue } = readEnvironment(context, {});
+    const { environment, catalogue } = await readEnvironment(context, {});
     const { project } = context;
-    const { warnings, obstacles } = renderEnvironment(environment, { catalogue, project });
-    return {
-      warnings: [...warnings.map((warning) => `warning: ${warning}`), ...obstacles.map(obstacleLine)],
-    };
+    const { warnings, obstacles, hatches } = renderEnvironment(environment, { catalogue, project });
+    const told = [...obstacles.map(obstacleLine), ...hatches.map(hatchLine)];
+    return { warnings: [...warnings.map((warning) => `warning: ${warning}`), ...told] };
   } catch (error) {
     if (!NacreError.isInstance(error)) throw error;
     if (error.code !== "blueprint_missing") return { warnings: [], refused: error };

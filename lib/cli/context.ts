@@ -19,6 +19,8 @@ export interface Context {
   readonly backend?: string;
   /** The stack's own file, where there would be one. */
   readonly stackFile: string;
+  /** Pulumi's own program, where Pulumi.yaml names one. */
+  readonly main?: string;
 }
 
 /** Options that every command of an environment takes. */
@@ -45,9 +47,17 @@ export function contextOf(options: StackOption, from = process.cwd()): Context {
       stackFile: join(folder, `Pulumi.${stack}.yaml`),
     };
   }
-  const { name, backend, stackConfigDir = "." } = readProject(directory);
+  const { name, backend, stackConfigDir = ".", main } = readProject(directory);
   const stackFile = join(directory, stackConfigDir, `Pulumi.${stack}.yaml`);
-  return { directory, project: name, stack, isNamed, stackFile, ...(backend !== undefined && { backend }) };
+  return {
+    directory,
+    project: name,
+    stack,
+    isNamed,
+    stackFile,
+    ...(backend !== undefined && { backend }),
+    ...(main !== undefined && { main }),
+  };
 }
 
 function nearestWith(file: string, from: string): string | undefined {
@@ -60,12 +70,14 @@ const projectSchema = z.object({
   name: z.string(),
   backend: z.object({ url: z.string() }).optional(),
   stackConfigDir: z.string().optional(),
+  main: z.string().optional(),
 });
 
 interface Project {
   readonly name: string;
   readonly backend: string | undefined;
   readonly stackConfigDir: string | undefined;
+  readonly main: string | undefined;
 }
 
 /** What of Pulumi.yaml is ours to know; the engine reads the rest. */
@@ -79,17 +91,21 @@ function readProject(directory: string): Project {
       message: "has no project name, or a backend without url",
       hint: "add name: my-project",
     });
-  const { name, backend, stackConfigDir } = settings.data;
+  const { name, backend, stackConfigDir, main } = settings.data;
   const local = /^file:\/\/(?!\/|~)(.*)$/.exec(backend?.url ?? "")?.[1];
   return {
     name,
     stackConfigDir,
+    main,
     backend: local === undefined ? backend?.url : pathToFileURL(resolve(directory, local)).href,
   };
 }
 
-/** The blueprint that a command means: the one named, else `blueprint.yaml` here, else the example of a checkout. */
-export function blueprintFile(context: Context, named: string | undefined): string {
+/**
+ * The blueprint that a command means: the one named, else `blueprint.yaml` here, else the example of a checkout.
+ * @param hint what to do where there is none
+ */
+export function blueprintFile(context: Context, named: string | undefined, hint: string): string {
   if (named !== undefined) return resolve(named);
   const candidates = ["blueprint.yaml", "stacks/blueprint.yaml"].map((file) => join(context.directory, file));
   const found = candidates.find((file) => existsSync(file));
@@ -98,7 +114,7 @@ export function blueprintFile(context: Context, named: string | undefined): stri
     code: "blueprint_missing",
     subject: context.directory,
     message: "holds no blueprint.yaml",
-    hint: "name one with --blueprint FILE, or make one with nacre init",
+    hint,
   });
 }
 

@@ -45,26 +45,25 @@ async function look(): Promise<Finding[]> {
   const { kernelFindings, machineFindings, networkFinding, toolFinding } =
     await import("./doctor-findings.ts");
   const { engineFindings } = await import("./container-findings.ts");
+  const { pluginFindings } = await import("./plugin-findings.ts");
   const state = stateDirectory();
   await mkdir(state, { recursive: true, mode: 0o700 });
   const granted = (await readOperator(operatorFile())).grants.map(({ host }) => host);
-  const engine = await findEngine({ cache: cacheDirectory(), searchOnly: true }).then(
-    ({ version, path }) => ({
-      name: "engine",
-      found: `Pulumi ${version} at ${path}`,
-      verdict: "ok" as const,
-    }),
-    () => ({
-      name: "engine",
-      found: "none on PATH or in the cache",
-      verdict: "warning" as const,
-      fix: "nacre up downloads it, or builds it where Go is on PATH (4 minutes)",
-    }),
-  );
+  const found = await findEngine({ cache: cacheDirectory(), searchOnly: true }).catch(() => undefined);
+  const engine: Finding =
+    found === undefined
+      ? {
+          name: "engine",
+          found: "none on PATH or in the cache",
+          verdict: "warning",
+          fix: "nacre up downloads it, or builds it where Go is on PATH (4 minutes)",
+        }
+      : { name: "engine", found: `Pulumi ${found.version} at ${found.path}`, verdict: "ok" };
   return [
     ...kernelFindings(await offerOf()),
     ...(await machineFindings(state)),
     engine,
+    ...pluginFindings(found?.path),
     ...(await engineFindings()),
     await toolFinding("cargo", ["--version"], "only a checkout builds the launcher: https://rustup.rs"),
     await toolFinding("git", ["--version"], "agents that clone need it: apt-get install git"),

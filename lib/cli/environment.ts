@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { basename, dirname, relative, resolve } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { nearest, problemsError, type Catalogue } from "../blueprint/index.ts";
 import type { Environment } from "../constructs/index.ts";
 import { NacreError } from "../error.ts";
@@ -10,14 +10,16 @@ import type { TargetName } from "../pulumi/target-name.ts";
 import { blueprintFile, type Context } from "./context.ts";
 import { inProgram, programIn } from "./program.ts";
 
-/** Options of the commands that read a blueprint. */
+/** Options of the commands that read an environment. */
 export interface BlueprintOption {
   readonly blueprint?: string;
+  /** A module that makes the construct tree, in the place of a blueprint. */
+  readonly program?: string;
   readonly overlay?: string;
   readonly target?: TargetName;
 }
 
-/** A blueprint file as the construct tree of this environment, with the catalogue that it is resolved against. */
+/** The construct tree of this environment, with the catalogue that it is resolved against. */
 export interface ReadEnvironment {
   readonly environment: Environment;
   readonly catalogue: Catalogue;
@@ -25,33 +27,31 @@ export interface ReadEnvironment {
   readonly config: StackConfig;
 }
 
-/** Reads files; starts nothing. */
-export function readEnvironment(context: Context, options: BlueprintOption): ReadEnvironment {
+/**
+ * Reads files, or runs a team's own module as `pulumi preview` would run it; starts nothing.
+ * @throws NacreError `blueprint_missing`, `program_invalid`, `program_failed`
+ */
+export async function readEnvironment(context: Context, options: BlueprintOption): Promise<ReadEnvironment> {
   const config = configOf(context, options);
   const catalogue = loadCatalogue();
-  const blueprint = config.blueprint === undefined ? blueprintFile(context, undefined) : "";
-  const { stack: environment, project, directory: folder } = context;
-  return {
-    environment: environmentOfStack(config, { environment, project, folder, blueprint, catalogue }),
-    catalogue,
-    config,
-  };
+  const place = { environment: context.stack, project: context.project, folder: context.directory };
+  if (options.program !== undefined) {
+    const program = await programIn(options.program);
+    const environment = inProgram(options.program, () => environmentOfProgram(program, config, place));
+    return { environment, catalogue, config };
+  }
+  const blueprint =
+    config.blueprint === undefined ? blueprintFile(context, undefined, withoutBlueprint(context)) : "";
+  return { environment: environmentOfStack(config, { ...place, blueprint, catalogue }), catalogue, config };
 }
 
-/**
- * The construct tree of a team's own module, which is run as `pulumi preview` would run it.
- * @throws NacreError `program_invalid`
- */
-export async function readProgram(
-  context: Context,
-  options: BlueprintOption,
-  file: string,
-): Promise<ReadEnvironment> {
-  const config = configOf(context, options);
-  const { stack: environment, project, directory: folder } = context;
-  const program = await programIn(file);
-  const made = inProgram(file, () => environmentOfProgram(program, config, { environment, project, folder }));
-  return { environment: made, catalogue: loadCatalogue(), config };
+/** What to do where there is no blueprint: a team's own program is not to be written again as one. */
+function withoutBlueprint({ directory, main }: Context): string {
+  const module = join(directory, "environment.ts");
+  const isThere = existsSync(module);
+  if (!isThere && main === undefined) return "name one with --blueprint FILE, or make one with nacre init";
+  const file = isThere ? relative(process.cwd(), module) : "FILE";
+  return `name the module that exports environment with --program ${file}, or use pulumi preview and pulumi up`;
 }
 
 /** What is named on the command line is relative to where it is typed. */

@@ -4,13 +4,13 @@ import { isInGateway } from "../pulumi/stack-environment.ts";
 import type { Context } from "./context.ts";
 import { readEnvironment, type BlueprintOption } from "./environment.ts";
 
-/** The gateway of the environment that a blueprint file describes. Reads files; starts nothing. */
-export function readGateway(
+/** The gateway of the environment that a blueprint file or a module describes. Starts nothing. */
+export async function readGateway(
   context: Context,
   options: BlueprintOption,
   document: GatewayDocument,
-): GatewayObjects {
-  const { environment } = readEnvironment(context, { ...options, target: "gateway" });
+): Promise<GatewayObjects> {
+  const { environment } = await readEnvironment(context, { ...options, target: "gateway" });
   if (!isInGateway(environment)) throw new RangeError("the target is a gateway");
   environment.gateway?.override(document);
   return synthesizeGateway(environment, { project: context.project });

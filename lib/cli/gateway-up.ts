@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { NacreError } from "../error.ts";
 import { contextOf } from "./context.ts";
 import type { BlueprintOption } from "./environment.ts";
+import { programOption } from "./up.ts";
 import { gatewayDocument, withGateway, type GatewayOption } from "./gateway-place.ts";
 import { note, print, printJson } from "./output.ts";
 
@@ -17,6 +18,7 @@ export function gatewayUp(): Command {
   return withGateway(new Command("up"))
     .description("make K3s run in a container of this machine, as the environment asks for it")
     .option("-b, --blueprint <file>", "the blueprint")
+    .addOption(programOption())
     .option("--overlay <file>", "this environment's own host ports and sizes")
     .option("--image <name>", "K3s by digest: rancher/k3s@sha256:…")
     .option("--port <number>", "where its API server is published on 127.0.0.1")
@@ -33,15 +35,15 @@ async function run(options: UpOptions): Promise<void> {
   const context = contextOf(options);
   const document = { ...(await gatewayDocument(context, options)), ...over(options) };
   const { readGateway } = await import("./gateway-environment.ts");
-  const { interruptible, stackWith } = await import("./stack.ts");
+  const { gatewayStack, interruptible } = await import("./stack.ts");
   const { outcomeReport } = await import("./outcome-report.ts");
   const { GatewayContainer, gatewayTargets } = await import("../pulumi/gateway.ts");
-  const objects = readGateway(context, options, document);
+  const objects = await readGateway(context, options, document);
   const preview = options.preview === true;
   const dockerHost = await hostOf(preview);
   // In the environment's own stack, and nothing else of it: `nacre up` means the same resources, so neither of the two
   // has to take the other's container away, and `nacre destroy` finds it. A stack of its own would be a second owner.
-  const stack = await stackWith(context, () =>
+  const stack = await gatewayStack(context, () =>
     Promise.resolve(new GatewayContainer(context.stack, objects, { dockerHost })),
   );
   const doing = { signal: interruptible(), targets: gatewayTargets(context.project, context.stack) };

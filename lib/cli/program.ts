@@ -31,12 +31,14 @@ export async function programIn(file: string): Promise<Program> {
 
 /**
  * Does what runs the program's own code: its function, and what its constructs and aspects do at synthesis.
+ * @param file undefined where a blueprint is in the program's place
  * @throws NacreError `program_failed`, where it is the program that fails
  */
-export function inProgram<T>(file: string, run: () => T): T {
+export function inProgram<T>(file: string | undefined, run: () => T): T {
   try {
     return run();
   } catch (error) {
+    if (file === undefined) throw error;
     throw placeIn(file, error) === undefined ? error : failureOf(file, error);
   }
 }

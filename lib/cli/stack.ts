@@ -3,22 +3,29 @@ import { EnvironmentStack } from "../pulumi/automation.ts";
 import { findEngine, type EngineProgress } from "../pulumi/engine.ts";
 import { deploy } from "../pulumi/deploy.ts";
 import { HostEnvironment } from "../pulumi/host.ts";
+import { providersOf, type ProviderName } from "../pulumi/provider-plugins.ts";
 import { isInKubernetes } from "../pulumi/stack-environment.ts";
 import { synthesizeHost } from "../synth/host.ts";
 import { synthesizeKubernetes } from "../synth/kubernetes.ts";
 import type { Context } from "./context.ts";
 import { readEnvironment, type BlueprintOption } from "./environment.ts";
 import { bytes, note, plain } from "./output.ts";
+import { inProgram } from "./program.ts";
 
-/** The Pulumi stack of an environment, with the blueprint as its program. Obtains the engine if there is none yet. */
+/** The Pulumi stack of an environment, with its blueprint, or a module, as its program. Obtains the engine if there is none yet. */
 export async function stackOf(context: Context, options: BlueprintOption): Promise<EnvironmentStack> {
-  const { environment, catalogue, config } = readEnvironment(context, options);
+  const { environment, catalogue, config } = await readEnvironment(context, options);
+  const { project } = context;
   if (isInKubernetes(environment)) {
     // What is wrong with the tree is said before an engine is looked for.
-    synthesizeKubernetes(environment, { catalogue });
-    return open(context, () => deploy(environment, config, context.directory), false);
+    inProgram(options.program, () => synthesizeKubernetes(environment, { catalogue, project }));
+    return open(
+      context,
+      () => deploy(environment, config, context.directory),
+      providersOf[environment.target.kind],
+    );
   }
-  const objects = synthesizeHost(environment, { catalogue });
+  const objects = inProgram(options.program, () => synthesizeHost(environment, { catalogue, project }));
   for (const warning of objects.warnings) note(`warning: ${warning}`);
   return open(context, () => Promise.resolve(new HostEnvironment(environment.name, objects)));
 }
@@ -27,14 +34,14 @@ export async function stackOf(context: Context, options: BlueprintOption): Promi
 export const recordsOf = (context: Context): Promise<EnvironmentStack> =>
   open(context, () => Promise.resolve());
 
-/** The environment's stack with any program: what is not of the program stays, where a run names its targets. */
-export const stackWith = (context: Context, program: () => Promise<unknown>): Promise<EnvironmentStack> =>
-  open(context, program, false);
+/** The stack with its gateway alone as the program: what else is in it stays, where a run names its targets. */
+export const gatewayStack = (context: Context, program: () => Promise<unknown>): Promise<EnvironmentStack> =>
+  open(context, program, ["docker"]);
 
 async function open(
   context: Context,
   program: () => Promise<unknown>,
-  ownPluginsOnly = true,
+  providers: readonly ProviderName[] = [],
 ): Promise<EnvironmentStack> {
   const cache = cacheDirectory();
   const engine = await findEngine({ cache, onProgress: engineProgress });
@@ -45,7 +52,7 @@ async function open(
     project: context.project,
     backend: context.backend,
     environment: context.stack,
-    ownPluginsOnly,
+    providers,
     program: async () => {
       await program();
     },

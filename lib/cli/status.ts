@@ -3,8 +3,10 @@ import { Command } from "commander";
 import { NacreError } from "../error.ts";
 import { contextOf, sandboxId, type StackOption } from "./context.ts";
 import { note, print, printJson } from "./output.ts";
+import { programOption } from "./up.ts";
 
 interface StatusOptions extends StackOption {
+  readonly program?: string;
   readonly json?: boolean;
   readonly probe: boolean;
   readonly verbose?: boolean;
@@ -16,19 +18,24 @@ export function status(): Command {
     .description("show per wall what is enforced right now, as read back and as tried from inside")
     .argument("[sandbox]", "a sandbox; without it all of this machine, or of --stack")
     .option("-s, --stack <name>", "the environment")
+    .addOption(programOption())
     .option("--no-probe", "do not try the forbidden things from inside")
     .option("-v, --verbose", "each measurement, with where it was read")
     .option("--json", "as JSON")
     .addHelpText(
       "after",
-      "\nExit code 1 when something that was asked for is not in force, or when --stack has no sandbox here.\nOf a stack in a cluster, what its API server holds is compared with what the blueprint makes.\n\nExamples:\n  $ nacre status\n  $ nacre status -s prod\n  $ nacre status assistant --verbose\n  $ nacre status --json | jq '.[].walls'",
+      "\nExit code 1 when something that was asked for is not in force, or when --stack has no sandbox here.\nOf a stack in a cluster, what its API server holds is compared with what the blueprint, or the program, makes.\n\nExamples:\n  $ nacre status\n  $ nacre status -s prod\n  $ nacre status -s prod --program environment.ts\n  $ nacre status assistant --verbose\n  $ nacre status --json | jq '.[].walls'",
     )
     .action(async (name: string | undefined, options: StatusOptions) => {
       const context = contextOf(options);
-      if (await isElsewhere(context.stackFile)) {
-        const { runClusterStatus } = await import("./cluster-status.ts");
-        if (!(await runClusterStatus(context, options, name))) process.exitCode = 1;
-        return;
+      if (options.program !== undefined || (await isElsewhere(context.stackFile))) {
+        const { readEnvironment } = await import("./environment.ts");
+        const read = await readEnvironment(context, options);
+        if (read.environment.target.kind !== "host") {
+          const { runClusterStatus } = await import("./cluster-status.ts");
+          if (!(await runClusterStatus(context, read, options, name))) process.exitCode = 1;
+          return;
+        }
       }
       const { connect } = await import("./daemon.ts");
       const { healthy, statusReport } = await import("./status-report.ts");

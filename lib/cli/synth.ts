@@ -1,4 +1,4 @@
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { contextOf, type StackOption } from "./context.ts";
 import type { BlueprintOption } from "./environment.ts";
 import { note, plain, print, printJson } from "./output.ts";
@@ -6,7 +6,6 @@ import { withOptions } from "./up.ts";
 
 interface SynthOptions extends StackOption, BlueprintOption {
   readonly output?: string;
-  readonly program?: string;
   readonly json?: boolean;
 }
 
@@ -14,11 +13,6 @@ interface SynthOptions extends StackOption, BlueprintOption {
 export function synth(): Command {
   return withOptions(new Command("synth"))
     .description("write what the target would get, one object a file; starts nothing")
-    .addOption(
-      new Option("-p, --program <file>", "a module whose `environment` makes the construct tree").conflicts(
-        "blueprint",
-      ),
-    )
     .option("-o, --output <folder>", "write files there; without it, all to stdout")
     .addHelpText(
       "after",
@@ -55,17 +49,14 @@ export function synth(): Command {
 }
 
 async function rendered(options: SynthOptions) {
-  const { readEnvironment, readProgram } = await import("./environment.ts");
+  const { readEnvironment } = await import("./environment.ts");
   const { inProgram } = await import("./program.ts");
   const { renderEnvironment } = await import("../synth/environment.ts");
-  const { program } = options;
   const context = contextOf(options);
-  const { environment, catalogue } =
-    program === undefined ? readEnvironment(context, options) : await readProgram(context, options, program);
+  const { environment, catalogue } = await readEnvironment(context, options);
   const { project, stack } = context;
-  const render = () => renderEnvironment(environment, { catalogue, project });
   return {
-    ...(program === undefined ? render() : inProgram(program, render)),
+    ...inProgram(options.program, () => renderEnvironment(environment, { catalogue, project })),
     owner: { project, stack, target: environment.target.kind },
   };
 }

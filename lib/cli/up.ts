@@ -12,10 +12,10 @@ export interface RunOptions extends StackOption, BlueprintOption {
 /** `nacre up`: makes the environment so. */
 export function up(): Command {
   return withOptions(new Command("up"))
-    .description("make the environment real on its target, as its blueprint says")
+    .description("make the environment real on its target, as its blueprint or its program says")
     .addHelpText(
       "after",
-      "\nExamples:\n  $ nacre preview && nacre up\n  $ nacre up -s prod -b blueprints/prod.yaml",
+      "\nExamples:\n  $ nacre preview && nacre up\n  $ nacre up -s prod -b blueprints/prod.yaml\n  $ nacre up -s prod --program environment.ts",
     )
     .action(async (options: RunOptions) => {
       if (!(await runUp(contextOf(options), options))) process.exitCode = 1;
@@ -40,7 +40,7 @@ export function preview(): Command {
     .option("--expect-no-changes", "exit code 3 when something would change")
     .addHelpText(
       "after",
-      "\nA preview needs no cluster.\n\nExamples:\n  $ nacre preview\n  $ nacre preview --target cluster\n  $ nacre preview --json --expect-no-changes",
+      "\nA preview needs no cluster; of a gateway or a cluster the first one downloads Pulumi's plugins.\n\nExamples:\n  $ nacre preview\n  $ nacre preview --target cluster\n  $ nacre preview --json --expect-no-changes",
     )
     .action(async (options: RunOptions & { readonly expectNoChanges?: boolean }) => {
       const { interruptible, stackOf } = await import("./stack.ts");
@@ -77,10 +77,16 @@ export function refresh(): Command {
 
 export const withOptions = (command: Command): Command => withBlueprint(command).option("--json", "as JSON");
 
+export const programOption = (): Option =>
+  new Option("-p, --program <file>", "a module whose `environment` makes the construct tree").conflicts(
+    "blueprint",
+  );
+
 /** Which environment, made of what. */
 export const withBlueprint = (command: Command): Command =>
   command
     .option("-b, --blueprint <file>", "the blueprint")
+    .addOption(programOption())
     .option("--overlay <file>", "this environment's own host ports and sizes")
     .addOption(
       new Option("-t, --target <target>", "where it runs, whatever the stack's file says").choices(targets),

@@ -76,7 +76,7 @@ export const sandboxStatusSchema = z.strictObject({
   id,
   project: z.string(),
   generation: z.int(),
-  phase: z.enum(["running", "backoff", "exited", "stopped", "gone"]),
+  phase: z.enum(["starting", "running", "backoff", "exited", "stopped", "gone"]),
   problems: z.array(z.string()),
   /** Walls that may lack (`best_effort`), hosts that anything can be sent to, limits that nobody keeps. */
   warnings: z.array(z.string()),

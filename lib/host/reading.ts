@@ -36,8 +36,13 @@ export async function readingOf(
 export function problemsOf(sandbox: Sandbox, state: LiveState | undefined): string[] {
   const { record, generation, network } = sandbox;
   if (generation === undefined) {
-    const again = record.wanted === "running" ? "its processes ended; it is being started again" : undefined;
-    return [record.failure ?? again ?? "it was stopped"];
+    if (record.failure !== null) return [record.failure];
+    if (record.wanted !== "running") return ["it was stopped"];
+    return [
+      record.init === null
+        ? "it is being started; a kit that is not installed yet comes first"
+        : "its processes ended; it is being started again",
+    ];
   }
   if (state === undefined) return ["its init does not answer"];
   const agent = agentProblem(state);

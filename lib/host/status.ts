@@ -102,8 +102,10 @@ function liveOf({ network }: HostSandbox, { live }: Overrides): SandboxStatus["l
 }
 
 function phaseOf({ record, generation }: Sandbox, state: LiveState | undefined): SandboxStatus["phase"] {
-  if (generation === undefined)
-    return record.wanted === "stopped" || record.generation === 0 ? "stopped" : "gone";
+  if (generation === undefined) {
+    if (record.wanted === "stopped" || record.generation === 0) return "stopped";
+    return record.init === null ? "starting" : "gone";
+  }
   return state === undefined ? "gone" : (state.main?.state ?? "stopped");
 }
 

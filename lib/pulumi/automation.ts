@@ -11,6 +11,7 @@ import {
   type Deployment,
 } from "./pending.ts";
 import { progressOf, type OnRunProgress } from "./progress.ts";
+import { engineByHand, installPlugin, missingPlugins } from "./provider-plugins.ts";
 import { engineSettings, type BackendOptions, type EngineSettings } from "./settings.ts";
 import { openStack, type StackParts } from "./workspace.ts";
 
@@ -51,8 +52,16 @@ export class EnvironmentStack {
     this.#stack = stack;
   }
 
+  /** @throws NacreError `plugin_missing` where a provider that is needed is neither there nor to be downloaded. */
   static async open(options: EnvironmentStackOptions): Promise<EnvironmentStack> {
+    const { engine, plugins = {}, providers = [], onProgress } = options;
     const settings = await engineSettings(options, options.project);
+    const needed = providers.filter((name) => !(name in plugins));
+    for (const plugin of missingPlugins(needed, settings.home)) {
+      const message = `installing Pulumi's plugin ${plugin.name} ${plugin.version}, once`;
+      onProgress?.({ subject: undefined, message });
+      await installPlugin(plugin, engine.path, settings);
+    }
     return new EnvironmentStack(options, settings, await openStack({ ...options, settings }));
   }
 
@@ -164,7 +173,7 @@ export class EnvironmentStack {
         return this.#run(operation, { ...(signal && { signal }), ...(targets && { targets }) }, onProgress);
       }
       if (signal?.aborted === true) return ended("cancelled");
-      const failure = engineFailure(error, this.#settings.home);
+      const failure = engineFailure(error, engineByHand(this.#options.engine.path, this.#settings.home));
       if (!reader.heard || failure.code === "plugin_missing") throw failure;
       reader.blame(failure.subject, failure.message);
       return ended("failed");

@@ -3,9 +3,9 @@ import { lockHoldersOf } from "./lock.ts";
 
 /**
  * What the engine said when it could not do its work at all, as one error of ours.
- * @param home where the engine keeps its plugins, where that is not the user's own place
+ * @param engine how a shell would start it
  */
-export function engineFailure(error: unknown, home?: string): NacreError {
+export function engineFailure(error: unknown, engine = "pulumi"): NacreError {
   if (error instanceof NacreError) return error;
   const text = error instanceof Error ? error.message : String(error);
   const holders = lockHoldersOf(text);
@@ -39,7 +39,7 @@ export function engineFailure(error: unknown, home?: string): NacreError {
       code: "plugin_missing",
       subject: `Pulumi plugin ${plugin}`,
       message: `it is not installed${version === undefined ? "" : ` (version ${version})`}`,
-      hint: `${home === undefined ? "" : `PULUMI_HOME=${home} `}pulumi plugin install resource ${plugin}${version === undefined ? "" : ` ${version}`}`,
+      hint: `${engine} plugin install resource ${plugin}${version === undefined ? "" : ` ${version}`}`,
     };
     return new NacreError(parts, { cause: error });
   }

@@ -3,6 +3,7 @@ import { link, mkdir, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { NacreError } from "../error.ts";
+import type { ProviderName } from "./provider-plugins.ts";
 
 export interface BackendOptions {
   /** Nacre's state directory. */
@@ -12,10 +13,10 @@ export interface BackendOptions {
   /** Any backend that Pulumi knows; PULUMI_BACKEND_URL goes before it. @default `file://<state>/pulumi` */
   readonly backend?: string | undefined;
   /**
-   * Nothing but Nacre's own provider is needed, so that the engine looks for no other.
-   * @default true
+   * The providers of Pulumi's own that are needed beside Nacre's.
+   * @default none, and the engine looks for no other
    */
-  readonly ownPluginsOnly?: boolean;
+  readonly providers?: readonly ProviderName[];
 }
 
 export interface EngineSettings {
@@ -41,15 +42,14 @@ export async function engineSettings(options: BackendOptions, project: string): 
   const workFolder = join(folder, "projects", project);
   await mkdir(workFolder, { recursive: true, mode: 0o700 });
   const backend = process.env["PULUMI_BACKEND_URL"] ?? options.backend ?? pathToFileURL(folder).href;
-  const service = /^https?:/.test(backend);
   return {
     backend,
     workFolder,
-    home: service ? undefined : join(options.cache, "pulumi"),
+    home: engineHome(options),
     environment: {
       PULUMI_BACKEND_URL: backend,
       PULUMI_SKIP_UPDATE_CHECK: "true",
-      ...(options.ownPluginsOnly !== false && { PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true" }),
+      ...((options.providers ?? []).length === 0 && { PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true" }),
       PULUMI_ERROR_OUTPUT_STRING: "true",
       NACRE_STATE_DIR: options.stateDirectory,
       // It signs its locks with the user's name, and a user id of a container often has none.
@@ -57,6 +57,15 @@ export async function engineSettings(options: BackendOptions, project: string): 
       ...(await passphrase(options.stateDirectory)),
     },
   };
+}
+
+/** Where the engine keeps what is its own: see {@link EngineSettings.home}. */
+export function engineHome({
+  backend,
+  cache,
+}: Pick<BackendOptions, "backend" | "cache">): string | undefined {
+  const isService = /^https?:/.test(process.env["PULUMI_BACKEND_URL"] ?? backend ?? "");
+  return isService ? undefined : join(cache, "pulumi");
 }
 
 /** The user's own passphrase where there is one; else one that is made once. No secret of ours depends on it. */

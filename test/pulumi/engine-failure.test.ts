@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { engineFailure } from "../../lib/pulumi/engine-failure.ts";
+import { engineByHand } from "../../lib/pulumi/provider-plugins.ts";
 import { engineSettings } from "../../lib/pulumi/settings.ts";
 
 test("the engine's own words are told once, without the command around them", () => {
@@ -30,11 +31,13 @@ test("a lock, a wrong passphrase and a killed engine each have their error and i
 test("a plugin that is not installed is said with the command that installs it where it is looked for", () => {
   const text =
     "error: no resource plugin 'pulumi-resource-docker' found in the workspace at version v5.2.0 or on your $PATH";
-  expect(engineFailure(new Error(text), "/cache/pulumi")).toMatchObject({
-    code: "plugin_missing",
-    subject: "Pulumi plugin docker",
-    hint: "PULUMI_HOME=/cache/pulumi pulumi plugin install resource docker 5.2.0",
-  });
+  expect(engineFailure(new Error(text), engineByHand("/cache/engine/pulumi", "/cache/pulumi"))).toMatchObject(
+    {
+      code: "plugin_missing",
+      subject: "Pulumi plugin docker",
+      hint: "PULUMI_HOME=/cache/pulumi /cache/engine/pulumi plugin install resource docker 5.2.0",
+    },
+  );
   expect(engineFailure(new Error(text)).hint).toBe("pulumi plugin install resource docker 5.2.0");
 });
 

@@ -48,7 +48,8 @@ let docker: FakeEngine;
 function run(program: string, args: readonly string[], cwd = team): Promise<Ran> {
   const env = {
     ...process.env,
-    PATH: `${dirname(process.execPath)}:${process.env["PATH"] ?? ""}`,
+    // The stand-in too: the engine that nacre runs reads no Pulumi.yaml of the team's.
+    PATH: [dirname(process.execPath), kubernetesPluginFolder, process.env["PATH"] ?? ""].join(":"),
     PULUMI_HOME: join(folder, "home"),
     PULUMI_BACKEND_URL: pathToFileURL(join(folder, "backend")).href,
     PULUMI_CONFIG_PASSPHRASE: "team",
@@ -244,6 +245,11 @@ test("wrapping a sandbox in other constructs changes no file of any target", asy
 test("in a cluster, wrapping changes nothing, and a rename with moved() replaces nothing", async () => {
   await succeeds(pulumi("cluster", "up", "--yes"));
   await succeeds(pulumi("cluster", "preview", "--expect-no-changes"));
+  const program = ["--program", "environment.ts", "-s", "cluster"];
+  const planned = await succeeds(nacre("preview", ...program, "--expect-no-changes"));
+  expect(planned.out).toContain("nothing would change");
+  const status = await nacre("status", ...program);
+  expect(status.out).toMatch(/^cluster\/assistant {2}in acme-agents: /);
   write(team, { "environment.ts": environmentText({ scope: wrappedScope }) });
   await succeeds(pulumi("cluster", "preview", "--expect-no-changes"));
 
