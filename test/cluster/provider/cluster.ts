@@ -13,6 +13,9 @@ export class ApiError extends Error {
   }
 }
 
+/** There is no such path: no object answers, but the server. */
+class NotServed extends ApiError {}
+
 /** Nobody answers: what the real provider calls an unreachable cluster. */
 export class Unreachable extends Error {}
 
@@ -44,7 +47,21 @@ export class Cluster {
   async apply(object: Properties, manager: string, force: boolean): Promise<Properties> {
     const path = await this.#path(object, KIND_MS);
     const query = new URLSearchParams({ fieldManager: manager, force: String(force) });
-    return this.#call("PATCH", `${path}?${query.toString()}`, object, "application/apply-patch+yaml");
+    // Discovery names a new kind a moment before the server serves it.
+    const end = Date.now() + KIND_MS;
+    for (;;) {
+      try {
+        return await this.#call(
+          "PATCH",
+          `${path}?${query.toString()}`,
+          object,
+          "application/apply-patch+yaml",
+        );
+      } catch (error) {
+        if (!(error instanceof NotServed) || Date.now() >= end) throw error;
+      }
+      await sleep(200);
+    }
   }
 
   async delete(object: Properties, propagationPolicy: string): Promise<void> {
@@ -96,6 +113,7 @@ export class Cluster {
     await this.#config.applyToHTTPSOptions(options);
     options.agent = false; // each call its own connection: an API server that went away is noticed
     const { status, text } = await exchange(new URL(path, server), options, type, body);
+    if (status === 404 && !text.startsWith("{")) throw new NotServed(status, text.trim());
     const answer = JSON.parse(text || "{}") as Properties;
     if (status < 300) return answer;
     throw new ApiError(status, textAt(answer, "message") ?? `HTTP ${status}`);
