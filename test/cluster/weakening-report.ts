@@ -27,7 +27,11 @@ const reasons: readonly (readonly [of: RegExp, reason: string])[] = [
     "Which volume a claim gets is the operator's to say (an escape hatch may). Who makes PersistentVolumes administers the cluster.",
   ],
   [
-    /^(Deployment|Pod)\/agent \S+\.image/,
+    /^Pod\/agent \S+\.image/,
+    "A pod is made by the cluster's own controllers from its Deployment, and that of one that runs is changed by who manages the environment alone. Pods themselves are compared with nothing.",
+  ],
+  [
+    /^Deployment\/agent \S+\.image/,
     "Images of agents change more often than policies should. What runs there instead has the agent's walls, and nothing that the agent has not; drift finds it.",
   ],
   [
