@@ -76,15 +76,11 @@ async function synthesized(
   context: Context,
 ): Promise<{ readonly warnings: readonly string[]; readonly refused?: NacreError }> {
   const { readEnvironment } = await import("./environment.ts");
-  const { renderEnvironment } = await import("../synth/environment.ts");
-  const { hatchLine } = await import("../synth/kubernetes/hatches.ts");
-  const { obstacleLine } = await import("../synth/kubernetes/refusal.ts");
+  const { notesOf, renderEnvironment } = await import("../synth/environment.ts");
   try {
     const { environment, catalogue } = await readEnvironment(context, {});
     const { project } = context;
-    const { warnings, obstacles, hatches } = renderEnvironment(environment, { catalogue, project });
-    const told = [...obstacles.map(obstacleLine), ...hatches.map(hatchLine)];
-    return { warnings: [...warnings.map((warning) => `warning: ${warning}`), ...told] };
+    return { warnings: notesOf(renderEnvironment(environment, { catalogue, project })) };
   } catch (error) {
     if (!NacreError.isInstance(error)) throw error;
     if (error.code !== "blueprint_missing") return { warnings: [], refused: error };

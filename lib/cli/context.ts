@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parse } from "yaml";
@@ -59,6 +59,12 @@ export function contextOf(options: StackOption, from = process.cwd()): Context {
     ...(main !== undefined && { main }),
   };
 }
+
+/** The stacks that have a file of their own in a folder. */
+export const stacksIn = (folder: string): string[] =>
+  (existsSync(folder) ? readdirSync(folder) : []).flatMap(
+    (name) => /^Pulumi\.(.+)\.yaml$/.exec(name)?.[1] ?? [],
+  );
 
 function nearestWith(file: string, from: string): string | undefined {
   if (existsSync(join(from, file))) return from;

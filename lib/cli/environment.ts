@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { nearest, problemsError, type Catalogue } from "../blueprint/index.ts";
 import type { Environment } from "../constructs/index.ts";
@@ -7,7 +7,7 @@ import { loadCatalogue } from "../pulumi/catalogue.ts";
 import { examineStackFile, type StackConfig } from "../pulumi/stack-config.ts";
 import { environmentOfProgram, environmentOfStack } from "../pulumi/stack-environment.ts";
 import type { TargetName } from "../pulumi/target-name.ts";
-import { blueprintFile, type Context } from "./context.ts";
+import { blueprintFile, stacksIn, type Context } from "./context.ts";
 import { inProgram, programIn } from "./program.ts";
 
 /** Options of the commands that read an environment. */
@@ -71,10 +71,7 @@ function configOf(context: Context, options: BlueprintOption): StackConfig {
  */
 function mustBeKnown({ stack, isNamed, stackFile }: Context): void {
   if (!isNamed || existsSync(stackFile)) return;
-  const folder = dirname(stackFile);
-  const others = (existsSync(folder) ? readdirSync(folder) : []).flatMap(
-    (name) => /^Pulumi\.(.+)\.yaml$/.exec(name)?.[1] ?? [],
-  );
+  const others = stacksIn(dirname(stackFile));
   if (others.length === 0) return;
   const meant = nearest(stack, others);
   throw new NacreError({

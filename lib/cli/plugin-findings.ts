@@ -1,10 +1,9 @@
-import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { cacheDirectory } from "../host/paths.ts";
 import { NacreError } from "../error.ts";
 import { engineByHand, missingPlugins, offlineFix, providersOf } from "../pulumi/provider-plugins.ts";
 import { engineHome } from "../pulumi/settings.ts";
-import { contextOf, type Context } from "./context.ts";
+import { contextOf, stacksIn, type Context } from "./context.ts";
 import type { Finding } from "./doctor-findings.ts";
 import { readStackFile } from "./environment.ts";
 
@@ -34,8 +33,7 @@ export function pluginFindings(engine = "pulumi"): Finding[] {
 
 function targetsOf({ stackFile }: Context) {
   const folder = dirname(stackFile);
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .filter((file) => /^Pulumi\..+\.yaml$/.test(file))
-    .map((file) => readStackFile(join(folder, file))?.target ?? "host");
+  return stacksIn(folder).map(
+    (stack) => readStackFile(join(folder, `Pulumi.${stack}.yaml`))?.target ?? "host",
+  );
 }

@@ -24,10 +24,10 @@ export function synth(): Command {
         "  $ nacre synth -s prod -o manifests/ --json | jq .obstacles",
     )
     .action(async (options: SynthOptions) => {
-      const { hatchLine } = await import("../synth/kubernetes/hatches.ts");
-      const { obstacleLine } = await import("../synth/kubernetes/refusal.ts");
+      const { notesOf } = await import("../synth/environment.ts");
       const { writeFolder } = await import("./synth-folder.ts");
-      const { files, warnings, obstacles, hatches, owner } = await rendered(options);
+      const { owner, ...made } = await rendered(options);
+      const { files, warnings, obstacles, hatches } = made;
       const folder = options.output;
       const removed = folder === undefined ? [] : await writeFolder(folder, files, owner);
       if (obstacles.length > 0) process.exitCode = 3;
@@ -37,8 +37,7 @@ export function synth(): Command {
         printJson({ stack, target, folder, files: listed, removed, obstacles, warnings, hatches });
         return;
       }
-      for (const warning of warnings) note(`warning: ${warning}`);
-      for (const line of [...obstacles.map(obstacleLine), ...hatches.map(hatchLine)]) note(line);
+      for (const line of notesOf(made)) note(line);
       if (folder === undefined) {
         for (const [name, text] of files) print(`# ${name}\n---\n${text.trimEnd()}`);
         return;

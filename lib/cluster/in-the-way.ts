@@ -1,6 +1,10 @@
+import type { KubeConfig } from "@kubernetes/client-node";
 import { MANAGE } from "../synth/kubernetes/admission/owner.ts";
 import { ENVIRONMENT } from "../synth/kubernetes/names.ts";
+import type { KubernetesObjects } from "../synth/kubernetes.ts";
 import { answered, clientLibrary, kubeConfigOf, messageOf, type ClusterAccess } from "./api-server.ts";
+
+type Where = Pick<KubernetesObjects, "namespace" | "owner">;
 
 /** What keeps an environment out of a cluster. */
 export interface InTheWay {
@@ -8,17 +12,20 @@ export interface InTheWay {
   readonly fix: string;
 }
 
-/**
- * Asks the API server whose a namespace is, before anything is put there: what has the same name there is taken over
- * (`upsertExistingObjects`), and two projects' names can make one (`a-b` and `c`, `a` and `b-c`).
- * @param owner `PROJECT/ENVIRONMENT`
- * @returns nothing where it is not there yet, or is the environment's
- */
-export async function namespaceTaken(
-  access: ClusterAccess,
-  { namespace, owner }: { readonly namespace: string; readonly owner: string },
-): Promise<InTheWay | undefined> {
+/** Asks the API server, before anything is put there. @returns nothing where the environment may be made or changed */
+export async function inTheWay(access: ClusterAccess, where: Where): Promise<InTheWay | undefined> {
   const config = await kubeConfigOf(access);
+  return (await namespaceTaken(config, where)) ?? (await notManaged(config, where));
+}
+
+/**
+ * Whose the namespace is: what has the same name there is taken over (`upsertExistingObjects`), and two projects' names
+ * can make one (`a-b` and `c`, `a` and `b-c`).
+ */
+async function namespaceTaken(
+  config: KubeConfig,
+  { namespace, owner }: Where,
+): Promise<InTheWay | undefined> {
   const { CoreV1Api } = await clientLibrary();
   const another = "name another one: namespace in the target's settings";
   try {
@@ -40,13 +47,8 @@ export async function namespaceTaken(
   }
 }
 
-/**
- * Asks whether the user may change the environment's objects, as its admission policies will ask: half an environment is
- * worse than none.
- * @returns nothing where he may
- */
-export async function notManaged(access: ClusterAccess, namespace: string): Promise<InTheWay | undefined> {
-  const config = await kubeConfigOf(access);
+/** Whether the user may change the environment's objects, as its admission policies will ask: half of one is worse than none. */
+async function notManaged(config: KubeConfig, { namespace }: Where): Promise<InTheWay | undefined> {
   const { AuthorizationV1Api, V1SelfSubjectAccessReview } = await clientLibrary();
   const { group, resource, verb } = MANAGE;
   const what = `${verb} ${resource}.${group} in the namespace ${namespace}`;

@@ -11,7 +11,7 @@ import { synthesizeGateway } from "../synth/gateway.ts";
 import { synthesizeKubernetes, type KubernetesObjects } from "../synth/kubernetes.ts";
 import { ambientKubeconfig, noKubeconfig, readApiServer, type ClusterAccess } from "../cluster/api-server.ts";
 import { loadCatalogue } from "./catalogue.ts";
-import { namespaceTaken, notManaged, type InTheWay } from "../cluster/in-the-way.ts";
+import { inTheWay, type InTheWay } from "../cluster/in-the-way.ts";
 import { ChartComponent } from "./chart.ts";
 import { GatewayContainer, type GatewayContainerOptions } from "./gateway.ts";
 import { hinder, tell } from "./hinder.ts";
@@ -99,16 +99,13 @@ export async function deployCluster(
   options?: ComponentResourceOptions,
 ): Promise<ClusterEnvironment> {
   const objects = await readied(environment, outputs);
-  const { clusterIdentifier, inTheWay } =
+  const { clusterIdentifier, obstacle } =
     kubeconfig === undefined
-      ? {
-          clusterIdentifier: undefined,
-          inTheWay: noKubeconfig(),
-        }
+      ? { clusterIdentifier: undefined, obstacle: noKubeconfig() }
       : await asked({ kubeconfig, context }, objects);
   hinder([
     ...objects.obstacles,
-    ...(inTheWay === undefined ? [] : [{ subject: `environment ${environment.name}`, ...inTheWay }]),
+    ...(obstacle === undefined ? [] : [{ subject: `environment ${environment.name}`, ...obstacle }]),
   ]);
   const access = { kubeconfig, context, clusterIdentifier };
   return new ClusterEnvironment(environment.name, objects, access, outputs, options);
@@ -120,16 +117,13 @@ async function asked(
   objects: KubernetesObjects,
 ): Promise<{
   readonly clusterIdentifier: string | undefined;
-  readonly inTheWay: InTheWay | undefined;
+  readonly obstacle: InTheWay | undefined;
 }> {
   const reading = await readApiServer(access);
   const { clusterIdentifier } = reading;
-  if (reading.reachable) {
-    const inTheWay = (await namespaceTaken(access, objects)) ?? (await notManaged(access, objects.namespace));
-    return { clusterIdentifier, inTheWay };
-  }
+  if (reading.reachable) return { clusterIdentifier, obstacle: await inTheWay(access, objects) };
   const { reason, fix } = reading;
-  return { clusterIdentifier, inTheWay: { reason, fix } };
+  return { clusterIdentifier, obstacle: { reason, fix } };
 }
 
 export interface GatewayOptions extends GatewayContainerOptions {

@@ -4,7 +4,8 @@ import { renderGateway } from "./gateway/render.ts";
 import { synthesizeGateway } from "./gateway.ts";
 import { renderHost } from "./host-render.ts";
 import { synthesizeHost } from "./host.ts";
-import type { Refusal } from "./kubernetes/refusal.ts";
+import { hatchLine } from "./kubernetes/hatches.ts";
+import { obstacleLine, type Refusal } from "./kubernetes/refusal.ts";
 import { renderKubernetes } from "./kubernetes/render.ts";
 import { synthesizeKubernetes } from "./kubernetes.ts";
 
@@ -52,5 +53,12 @@ export function renderEnvironment(environment: Environment, options: RenderOptio
     hatches,
   };
 }
+
+/** The same in lines, for a person. */
+export const notesOf = ({ warnings, obstacles, hatches }: RenderedEnvironment): string[] => [
+  ...warnings.map((warning) => `warning: ${warning}`),
+  ...obstacles.map(obstacleLine),
+  ...hatches.map(hatchLine),
+];
 
 const isFor = ({ target }: Environment, kind: Environment["target"]["kind"]): boolean => target.kind === kind;

@@ -10,6 +10,7 @@ import { hardenedContainer, hardenedPod, users, type User } from "./pod.ts";
 import type { Profiles } from "./profiles.ts";
 import { agentResources, bytes } from "./resources.ts";
 import { after, metadataOf, type Parts } from "./scope.ts";
+import { imageNamesOf } from "./warnings.ts";
 
 export interface AgentParts extends Parts {
   readonly name: string;
@@ -128,8 +129,8 @@ function podOf(parts: AgentParts, account: string, claim: string): k8s.PodSpec {
 }
 
 /** The image of the agent by its name, else that of its kit; without one, a name that cannot be pulled. */
-function imageOf(name: string, { runs }: ResolvedAgent, images: Readonly<Record<string, string>>): string {
-  const named = [name, ...(runs.kind === "kit" ? [runs.kit] : [])].find((key) => Object.hasOwn(images, key));
+function imageOf(name: string, agent: ResolvedAgent, images: Readonly<Record<string, string>>): string {
+  const named = imageNamesOf(name, agent).find((key) => Object.hasOwn(images, key));
   return (named !== undefined && images[named]) || unconfigured(`agent/${name}`);
 }
 

@@ -68,14 +68,17 @@ function operationText(operation: PatchOperation): string {
   return `${op} ${path} ${text.length > SHOWN ? `${text.slice(0, SHOWN - 1)}…` : text}`;
 }
 
-/** What is wrong with a hatch, whatever it is applied to; then what of the object it may not touch. */
-export function hatchProblems(hatch: Hatch, manifests: ReadonlyMap<string, Manifest>): Refusal[] {
-  const subject = hatch.by;
-  const refuse = (reason: string, fix: string): Refusal => ({
-    subject,
-    reason: `escape hatch on ${hatch.object}: ${reason}`,
+const refusing =
+  ({ by, object }: Hatch) =>
+  (reason: string, fix: string): Refusal => ({
+    subject: by,
+    reason: `escape hatch on ${object}: ${reason}`,
     fix,
   });
+
+/** What is wrong with a hatch, whatever it is applied to; then what of the object it may not touch. */
+export function hatchProblems(hatch: Hatch, manifests: ReadonlyMap<string, Manifest>): Refusal[] {
+  const refuse = refusing(hatch);
   if (hatch.reason.trim() === "") return [refuse("it has no reason", "say why the constructs do not do")];
   const manifest = manifests.get(hatch.object);
   if (manifest === undefined) return [refuse(...absent(hatch.object, [...manifests.keys()]))];
@@ -131,11 +134,7 @@ function isOpen(kind: string, { path }: PatchOperation): boolean {
 
 /** The object with its patch, or why there is none; labels and annotations need not be there before one is added. */
 export function applyHatch(manifest: Manifest, hatch: Hatch): Manifest | Refusal {
-  const refuse = (reason: string, fix: string): Refusal => ({
-    subject: hatch.by,
-    reason: `escape hatch on ${hatch.object}: ${reason}`,
-    fix,
-  });
+  const refuse = refusing(hatch);
   try {
     const made = applied(manifest, hatch.patch);
     const all = tolerationsOf(made).find(({ key = "" }) => key === "" || key.startsWith(CONTROL_PLANE));

@@ -4,7 +4,7 @@ import type { Environment, KubernetesTarget } from "../../constructs/index.ts";
 import { k8s, type ApiObject } from "./k8s.ts";
 import { ENVIRONMENT, ownLabels } from "./names.ts";
 import { nothing, policySpec } from "./network.ts";
-import { amounts, bytes, limitsOfAgent, limitsOfService, type Limits } from "./resources.ts";
+import { amounts, bytes, limitsOfAgent, limitsOfService, quantities, type Limits } from "./resources.ts";
 import { after, metadataOf, type Parts } from "./scope.ts";
 
 /** The version of Pod Security's rules: the newest that the cluster knows. */
@@ -108,6 +108,3 @@ function hardLimits(
     "services.nodeports": "0",
   });
 }
-
-const quantities = (written: Readonly<Record<string, string>>): Record<string, k8s.Quantity> =>
-  Object.fromEntries(Object.entries(written).map(([name, text]) => [name, k8s.Quantity.fromString(text)]));

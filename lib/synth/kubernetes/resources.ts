@@ -32,24 +32,24 @@ export const limitsOfService = (service: Service): Limits => ({
 export function agentResources(resources: ResourcesSpec): k8s.ResourceRequirements {
   const limits = limitsOfAgent(resources);
   return {
-    requests: quantities({
-      cpu: limits.cpu / 4,
-      memoryBytes: Math.ceil(limits.memoryBytes / 4),
-      ephemeralBytes: 256 * MEGABYTE,
-    }),
-    limits: quantities(limits),
+    requests: quantities(
+      amounts({
+        cpu: limits.cpu / 4,
+        memoryBytes: Math.ceil(limits.memoryBytes / 4),
+        ephemeralBytes: 256 * MEGABYTE,
+      }),
+    ),
+    limits: quantities(amounts(limits)),
   };
 }
 
 export const serviceResources = (service: Service): k8s.ResourceRequirements => ({
-  requests: quantities({ cpu: 0.05, memoryBytes: needs[service], ephemeralBytes: 64 * MEGABYTE }),
-  limits: quantities(limitsOfService(service)),
+  requests: quantities(amounts({ cpu: 0.05, memoryBytes: needs[service], ephemeralBytes: 64 * MEGABYTE })),
+  limits: quantities(amounts(limitsOfService(service))),
 });
 
-const quantities = (of: Limits): Record<string, k8s.Quantity> =>
-  Object.fromEntries(
-    Object.entries(amounts(of)).map(([name, text]) => [name, k8s.Quantity.fromString(text)]),
-  );
+export const quantities = (written: Readonly<Record<string, string>>): Record<string, k8s.Quantity> =>
+  Object.fromEntries(Object.entries(written).map(([name, text]) => [name, k8s.Quantity.fromString(text)]));
 
 /** As Kubernetes writes them, by the resource's name. */
 export const amounts = ({ cpu, memoryBytes, ephemeralBytes }: Limits): Record<string, string> => ({
