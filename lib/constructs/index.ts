@@ -17,6 +17,7 @@ export { LandlockProfile, SeccompProfile, type LandlockProps } from "./profiles.
 export { Resources, type ResourcesProps } from "./resources.ts";
 export { Route } from "./route.ts";
 export { Secret } from "./secret.ts";
+export { isSteering } from "./steering.ts";
 export {
   Target,
   type ClusterTarget,

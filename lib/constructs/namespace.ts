@@ -1,5 +1,6 @@
 import { Construct } from "constructs";
 import { brand, branded } from "./brand.ts";
+import { isSteering } from "./steering.ts";
 
 export interface NamespaceProps {
   /**
@@ -37,17 +38,13 @@ export class Namespace extends Construct {
   }
 }
 
-/** Labels by which Kubernetes, a mesh, a network or a policy engine does something else with what is in a namespace. */
-const STEERING =
-  /(^|\.)(kubernetes\.io|k8s\.io|nacre\.dev|istio\.io|linkerd\.io|cilium\.io|projectcalico\.org|gatekeeper\.sh|kyverno\.io|sigstore\.dev)\/|^[a-z-]*istio-injection$/;
-
 function problemsOf({ name, labels = {}, pods }: NamespaceProps): string[] {
   const named =
     name === undefined || /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)
       ? []
       : [`name: ${JSON.stringify(name)} is no namespace (lower-case letters, digits and dashes, at most 63)`];
   const own = Object.keys(labels)
-    .filter((key) => STEERING.test(key))
+    .filter(isSteering)
     .map((key) => `labels: ${key} is not yours to set (remove it)`);
   const few = pods === undefined || (Number.isInteger(pods) && pods > 0) ? [] : ["pods: a number above 0"];
   return [...named, ...own, ...few];

@@ -317,10 +317,15 @@ describe("refusals", () => {
     expect(thrown(() => synth(two)).message).toContain(
       "dev/one and dev/other: an environment has one of them",
     );
-    const labels = { "pod-security.kubernetes.io/enforce": "privileged" };
-    const labelled = minimal();
-    new Namespace(labelled, "namespace", { labels });
-    expect(thrown(() => synth(labelled)).message).toContain("enforce is not yours to set (remove it)");
+    for (const label of [
+      "pod-security.kubernetes.io/enforce",
+      "argocd.argoproj.io/managed-by",
+      "istio-injection",
+    ]) {
+      const labelled = minimal();
+      new Namespace(labelled, "namespace", { labels: { [label]: "privileged" } });
+      expect(thrown(() => synth(labelled)).message).toContain(`${label} is not yours to set (remove it)`);
+    }
   });
 });
 
@@ -381,6 +386,8 @@ describe("escape hatches", () => {
     ["Deployment/egress-agent", `${pod}/containers/0/readinessProbe/exec`],
     ["Deployment/agent-agent", "/spec/template/metadata/annotations/k8s.v1.cni.cncf.io~1networks"],
     ["Deployment/agent-agent", "/metadata/annotations/argocd.argoproj.io~1hook"],
+    ["Deployment/agent-agent", "/metadata/labels/policy.sigstore.dev~1include"],
+    ["Deployment/agent-agent", "/metadata/labels/istio-injection"],
     ["NetworkPolicy/agent-agent", "/metadata/annotations/team"],
     ["Namespace/nacre-dev", "/metadata/labels/team"],
     ["Deployment/agent-agent", "/spec/template/metadata/labels/nacre.dev~1role"],

@@ -1,5 +1,5 @@
 import { findings, nearest, renderPath } from "../../blueprint/index.ts";
-import type { Hatch, PatchOperation } from "../../constructs/index.ts";
+import { isSteering, type Hatch, type PatchOperation } from "../../constructs/index.ts";
 import { z } from "zod";
 import { JsonPatch } from "./k8s.ts";
 import type { Manifest } from "./manifest.ts";
@@ -15,9 +15,6 @@ const operationSchema = z.union([
   z.strictObject({ op: z.literal("remove"), path: pathSchema }),
 ]);
 
-/** Labels and annotations that steer Nacre, Kubernetes itself, or a tool that then would not apply the object. */
-const STEERING =
-  /(^|\.)(nacre\.dev|kubernetes\.io|k8s\.io|argoproj\.io|fluxcd\.io|istio\.io|linkerd\.io|cilium\.io|projectcalico\.org)~1|^[a-z-]*istio-injection$/;
 /** Objects that are walls: others select by their labels, and tools leave them out by their annotations. */
 const WALLS: ReadonlySet<string> = new Set([
   "Namespace",
@@ -128,7 +125,7 @@ function isMissing(manifest: Manifest, { op, path }: PatchOperation): boolean {
 
 function isOpen(kind: string, { path }: PatchOperation): boolean {
   const last = path.split("/").at(-1) ?? "";
-  if (new RegExp(`^${NOTE}$`).test(path) && (WALLS.has(kind) || STEERING.test(last))) return false;
+  if (new RegExp(`^${NOTE}$`).test(path) && (WALLS.has(kind) || isSteering(unescaped(last)))) return false;
   return [...(open["*"] ?? []), ...(open[kind] ?? [])].some((pattern) => pattern.test(path));
 }
 
@@ -183,7 +180,10 @@ function has(value: unknown, path: string): boolean {
   const found = path
     .split("/")
     .slice(1)
-    .map((key) => key.replaceAll("~1", "/").replaceAll("~0", "~"))
+    .map(unescaped)
     .reduce<unknown>((at, key) => (at as Readonly<Record<string, unknown>> | undefined)?.[key], value);
   return found !== undefined;
 }
+
+/** RFC 6901, 3. */
+const unescaped = (key: string): string => key.replaceAll("~1", "/").replaceAll("~0", "~");
