@@ -1,4 +1,4 @@
-import { NacreError } from "../error.ts";
+import { faultsError, NacreError } from "../error.ts";
 import { idOf, type HostSandbox } from "../synth/host-objects.ts";
 import { nearest } from "../blueprint/index.ts";
 import { endpointPorts } from "../policy/language.ts";
@@ -61,6 +61,14 @@ export function secretRefusals(spec: HostSandbox, operator: Operator): NacreErro
     },
   );
   return [...ofInference, ...boundUses(spec.network).flatMap(refusalsOf)];
+}
+
+/** All of them as one error, each with its own fix. */
+export function refuseAll([first, ...others]: readonly NacreError[]): void {
+  if (first === undefined) return;
+  if (others.length === 0) throw first;
+  const faultOf = ({ subject, message, hint = "" }: NacreError) => ({ subject, reason: message, fix: hint });
+  throw faultsError(first.code, [faultOf(first), ...others.map(faultOf)]);
 }
 
 /** Another policy by command: refused where it would have a secret that the sandbox may not have, and has not yet. */

@@ -1,4 +1,5 @@
 import { parseCidr } from "./address.ts";
+import { positionWarning } from "./binding.ts";
 import { overlap } from "./address-range.ts";
 import { type Fault, type Placed, placesOf } from "./faults.ts";
 import { glob } from "./glob.ts";
@@ -58,8 +59,11 @@ function helperOf(program: string): string | undefined {
   }
 }
 
-function endpointWarnings({ host, enforcement, protocol, allowed_ips: written = [] }: Endpoint): Fault[] {
+function endpointWarnings(endpoint: Endpoint): Fault[] {
+  const { host, enforcement, protocol, allowed_ips: written = [], credential_binding: binding } = endpoint;
   const found: Fault[] = [];
+  const prefix = binding?.in && positionWarning(binding.in);
+  if (prefix !== undefined) found.push({ path: ["credential_binding", "in", "prefix"], ...prefix });
   const never = host === undefined ? undefined : unruled(host);
   if (never !== undefined) found.push({ path: ["host"], ...never });
   if (enforcement === "audit") {
