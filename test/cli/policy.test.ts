@@ -129,16 +129,18 @@ test("decide answers each request on a line of its own, and names the line that 
       reason: "rule github denies GET /USER/a of api.github.com",
     },
   ]);
-  for (const [line, reason] of [
-    ["{", /is not JSON/],
-    ['{"host":"a.example","port":443,"sha":1}', /sha/],
-    ['{"host":"a b","port":443}', /host: neither/],
-    ['{"host":"a.example","port":"443"}', /port/],
-    ['{"host":"a.example","port":443,"query":[1]}', /query/],
+  for (const [line, reason, fix] of [
+    ["{", /is not JSON/, /one JSON object a line/],
+    ["[1]", /must be fields/, /one JSON object a line/],
+    ['{"host":"a.example","port":443,"sha":1}', /sha: unknown field/, /the fields here are host, port/],
+    ['{"host":"a b","port":443}', /host: neither/, /write one alone/],
+    ['{"host":"a.example","port":"443"}', /port: must be a number, is "443"/, /write 443/],
+    ['{"host":"a.example","port":443,"method":"G T"}', /method: no method/, /write one, GET/],
+    ['{"host":"a.example","port":443,"query":[1]}', /query/, /write/],
   ] as const) {
     write("r.jsonl", `${asked("GET", "/a")}\n${line}\n`);
     const failed = policy("decide", "--policy", "good.yaml", "--requests", "r.jsonl");
-    expectError(failed, { code: 1, subject: /r\.jsonl:2/, reason, fix: /one JSON object a line/ });
+    expectError(failed, { code: 1, subject: /r\.jsonl:2/, reason, fix });
     expect(failed.out.trim().split("\n")).toHaveLength(1);
   }
 });
