@@ -88,10 +88,7 @@ function unmapped(use: SecretUse, id: string, operator: Operator): NacreError {
     code: "secret_unmapped",
     subject: `sandbox ${id}, ${use.by}`,
     message: `names the secret ${use.secret}, and ${where}`,
-    hint:
-      meant === undefined
-        ? `nacre secret set ${use.secret} --env VARIABLE --for ${destinationOf(use)} --use ${id}`
-        : `did you mean ${meant}?`,
+    hint: `${meant === undefined ? "" : `did you mean ${meant}? If not: `}nacre secret set ${use.secret} --env VARIABLE --for ${destinationOf(use)} --use ${id}`,
   });
 }
 

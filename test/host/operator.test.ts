@@ -89,7 +89,10 @@ test.each([
 test("refuses an unmapped name, with the nearest that is mapped or with the command that maps it", async () => {
   const spec = sandboxSpec({ inference: withCredential("https://a.example/v1", "kye") });
   const [near] = secretRefusals(spec, await mapped("{ env: KEY, for: [a.example], use: [a/b] }"));
-  expect(near).toMatchObject({ code: "secret_unmapped", hint: "did you mean key?" });
+  expect(near).toMatchObject({
+    code: "secret_unmapped",
+    hint: "did you mean key? If not: nacre secret set kye --env VARIABLE --for a.example --use dev/assistant",
+  });
   const [far] = secretRefusals(spec, await readOperator(join(temporaryFolder(), "host.yaml")));
   expect(far?.hint).toBe("nacre secret set kye --env VARIABLE --for a.example --use dev/assistant");
 });
