@@ -12,7 +12,9 @@ export function candidates(input: unknown): readonly unknown[] {
   const text = input.trim();
   const all: unknown[] = [text];
   if (/^-?\d+(\.\d+)?$/.test(text)) all.push(Number(text), `${text}s`);
-  if (text === "true" || text === "false") all.push(text === "true");
+  // `yes`, `no`, `on` and `off` are text in YAML 1.2.
+  if (/^(true|yes|on)$/i.test(text)) all.push(true);
+  if (/^(false|no|off)$/i.test(text)) all.push(false);
   const cores = /^(\d+)m$/.exec(text)?.[1];
   if (cores !== undefined) all.push(Number(cores) / 1000);
   const [, amount, unit] = /^(\d+(?:\.\d+)?)\s*([kmgt])i?b?(?:ytes)?$/i.exec(text) ?? [];

@@ -85,7 +85,9 @@ function wrongChoice(
   if (later !== undefined) return { path, reason: later.reason, fix: later.fix };
   const named = valid.filter((value) => value !== "");
   const reason = `must be ${listed(named)}, is ${shown(input)}`;
-  const meant = typeof input === "string" ? nearest(input, named) : undefined;
+  const near = typeof input === "string" ? nearest(input, named) : undefined;
+  const isOff = input === false || (typeof input === "string" && /^(no|off|false)$/i.test(input));
+  const meant = near ?? (isOff ? named.find((value) => value === "never") : undefined);
   const only = named.length === 1 ? named[0] : undefined;
   const write =
     meant ?? only ?? (field === undefined ? undefined : notesOf(field).default?.replaceAll("`", ""));
@@ -131,14 +133,21 @@ function fixFor(field: z.core.$ZodType | undefined, input: unknown, issue: Issue
   const [what, said] = splitFix(messageOf(issue));
   if (said !== undefined && !MUST_BE.test(what)) return said;
   if (field !== undefined) {
-    const fitting = candidates(input).find((candidate) => z.safeParse(field, candidate).success);
+    const fits = (candidate: unknown): boolean => z.safeParse(field, candidate).success;
+    // Where any unit would do, seconds are none.
+    const fitting = candidates(input).find(
+      (candidate) => fits(candidate) && !(candidate === `${String(input)}s` && fits(`${String(input)}x`)),
+    );
     if (fitting !== undefined) return `write ${written(fitting)}`;
   }
   const example = said ?? (field === undefined ? undefined : exampleOf(field));
   if (input === null)
     return `give it a value${example === undefined ? "" : `, for example ${example}`}, or remove it`;
   if (example !== undefined) return `write, for example, ${example}`;
-  if (issue.code === "invalid_type") return `write ${typeName(issue.expected)}`;
+  if (issue.code === "invalid_type") {
+    const fields = field === undefined || Array.isArray(input) ? "" : requiredOf(field);
+    return `write ${typeName(issue.expected)}${fields === "" ? "" : `: { ${fields} }`}`;
+  }
   if (what === "must not be empty") return "write a value, or remove it";
   return what.startsWith("at most") ? `shorten it: ${what}` : `write ${what}`;
 }
@@ -148,6 +157,17 @@ function nameOf(schema: z.ZodType, path: Path): z.core.$ZodType | undefined {
   const record = schemaAt(schema, path.slice(0, -1));
   const inner = record instanceof z.core.$ZodOptional ? record._zod.def.innerType : record;
   return inner instanceof z.core.$ZodRecord ? inner._zod.def.keyType : undefined;
+}
+
+/** The fields that stand in every one, as they would be written. */
+function requiredOf(field: z.core.$ZodType): string {
+  return fieldsOf(field)
+    .flatMap((name) => {
+      const inner = schemaAt(field, [name]);
+      if (inner === undefined || z.safeParse(inner, undefined).success) return [];
+      return `${name}: ${exampleOf(inner) ?? "…"}`;
+    })
+    .join(", ");
 }
 
 function exampleOf(field: z.core.$ZodType): string | undefined {

@@ -47,4 +47,4 @@ export type { Files, ResolvedAgent, ResolvedBlueprint, ResolvedRuns } from "./re
 export { agentSchema, blueprintSchema, type AgentDocument, type BlueprintDocument } from "./schema.ts";
 export { mergeRules } from "./rules.ts";
 export { seccompFindings, seccompProfileSchema, type SeccompProfileDocument } from "./seccomp.ts";
-export { warningsOf } from "./warnings.ts";
+export { credentialWarnings, warningsOf } from "./warnings.ts";

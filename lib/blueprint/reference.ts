@@ -1,7 +1,7 @@
 import { z } from "zod";
-import type { Endpoint, RequestMatcher } from "../policy/language.ts";
+import type { Endpoint, NetworkPolicies, RequestMatcher } from "../policy/language.ts";
 import { globTexts } from "../policy/query-match.ts";
-import type { Catalogue, PresetDocument } from "./blueprint.ts";
+import type { Catalogue, CredentialSpec, PresetDocument } from "./blueprint.ts";
 import { overlaySchema } from "./overlay.ts";
 import { policyDocumentSchema } from "./policy-document.ts";
 import { placeNames } from "./preset.ts";
@@ -37,7 +37,7 @@ export function presetReference({ presets }: Pick<Catalogue, "presets">): string
   return `# Presets\n\n${text}\n\n${Object.values(presets).map(presetSection).join("\n")}`;
 }
 
-function presetSection({ name, description, network, reasons }: PresetDocument): string {
+function presetSection({ name, description, network, credentials, reasons }: PresetDocument): string {
   const rows = Object.entries(network).flatMap(([rule, { endpoints, binaries }]) =>
     endpoints.flatMap((endpoint) =>
       placeNames(endpoint).map((place) => {
@@ -46,7 +46,22 @@ function presetSection({ name, description, network, reasons }: PresetDocument):
       }),
     ),
   );
-  return `## ${name}\n\n${description}\n\n${table(["rule", "host", "requests", "programs", "why"], rows)}`;
+  const needs = Object.entries(credentials).map(([secret, spec]) => credentialText(secret, spec, network));
+  return `## ${name}\n\n${[description, ...needs].join("\n\n")}\n\n${table(["rule", "host", "requests", "programs", "why"], rows)}`;
+}
+
+/** What the operator maps for it, and what the agent sees. */
+function credentialText(
+  secret: string,
+  { as, for: hosts }: CredentialSpec,
+  network: NetworkPolicies,
+): string {
+  const bound = Object.values(network).flatMap(({ endpoints }) =>
+    endpoints.filter(({ credential_binding: binding }) => binding?.provider === secret),
+  );
+  const places = new Set([...bound.map(({ host = "" }) => host), ...hosts]);
+  const seen = as === undefined ? "" : ` The agent sees a placeholder, as ${code(as)}.`;
+  return `It carries the secret \`${secret}\`: ${code(`nacre secret set ${secret} … --for ${[...places].join(" ")}`)}.${seen}`;
 }
 
 /** What of a host an endpoint opens, in words. */

@@ -119,7 +119,10 @@ function forbiddenParts(document: Document.Parsed): Forbidden[] {
     Node: (_key, node) => {
       const at = node.range?.[0] ?? 0;
       if (isAlias(node)) {
-        found.push({ at, reason: "an alias (*name)", fix: "write the value out" });
+        // Of a name with other characters, the star was meant: `host: *.example.com`.
+        const isName = /^[\w-]+$/.test(node.source);
+        const fix = isName ? "write the value out" : `put it in quotes: "*${node.source}"`;
+        found.push({ at, reason: "an alias (*name)", fix });
         return;
       }
       if (node.anchor !== undefined)
@@ -166,6 +169,8 @@ function syntaxProblem(error: YAMLError): { reason: string; fix: string } {
       return { reason: message, fix: "add the missing character" };
     case "BAD_SCALAR_START":
       return { reason: message, fix: "put the value in quotes" };
+    case "BAD_ALIAS":
+      return { reason: "a star alone, which starts an alias", fix: 'put it in quotes: "*"' };
     case "BLOCK_AS_IMPLICIT_KEY":
     case "MULTILINE_IMPLICIT_KEY":
       return { reason: message, fix: "check the indentation, or put a value with `: ` in quotes" };

@@ -106,6 +106,7 @@ type Only = Pick<AllowOptions, "binary" | "method" | "path">;
 /** @throws NacreError `usage_request`: half of a request, of what a denial says already, or none that is ever sent */
 async function onlyOf(what: Named, { binary, method, path }: AllowOptions): Promise<Only> {
   const { allowableRequest } = await import("./allowable-request.ts");
+  if (binary !== undefined) await refuseProgram(binary);
   const isRequest = method !== undefined || path !== undefined;
   const reason =
     isRequest && "id" in what
@@ -123,6 +124,19 @@ async function onlyOf(what: Named, { binary, method, path }: AllowOptions): Prom
     subject: "allow",
     message: reason,
     hint: "nacre allow SANDBOX HOST --method GET --path /issues",
+  });
+}
+
+/** @throws NacreError `usage_binary`: no program owns a socket by such a path */
+async function refuseProgram(binary: string): Promise<void> {
+  const { programProblem } = await import("../policy/program.ts");
+  const problem = programProblem(binary);
+  if (problem === undefined) return;
+  throw new NacreError({
+    code: "usage_binary",
+    subject: `--binary ${binary}`,
+    message: problem.reason,
+    hint: problem.fix,
   });
 }
 

@@ -39,6 +39,13 @@ function command(verb: "block" | "unblock", description: string): Command {
           message: "takes a host or --all, one of them",
           hint: `nacre ${verb} ${name} HOST`,
         });
+      if (host === "*" || host === "**")
+        throw new NacreError({
+          code: "usage_block",
+          subject: `${verb} ${host}`,
+          message: "every host is --all",
+          hint: `nacre ${verb} ${name} --all`,
+        });
       const { connect } = await import("./daemon.ts");
       const { hostOf } = await import("./destination.ts");
       const what = host === undefined ? { all: true as const } : { host: hostOf(host) };

@@ -85,7 +85,7 @@ function fish({ path, command }: Place): string[] {
   return [
     ...wordsOf(command).map((word) => {
       const description = command.commands.find((inner) => inner.name() === word)?.description() ?? "";
-      return line(`-f -a ${word} -d '${description.replaceAll("'", "")}'`);
+      return line(`-f -a ${word} -d '${description.replaceAll(/[\\']/g, "\\$&")}'`);
     }),
     ...command.options.flatMap(({ long, argChoices }) => {
       if (long === undefined) return [];

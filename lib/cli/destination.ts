@@ -9,6 +9,10 @@ export type Named = { readonly id: string } | { readonly host: string; readonly 
 export function named(what: string): Named {
   if (/^[\w-]+$/.test(what)) return { id: what };
   if (parseAddress(what) !== undefined) return { host: hostOf(what) };
+  const [, path] = /^(?:[a-z]+:\/\/)?[^/?#]+(\/[^/?#][^?#]*)/.exec(what) ?? [];
+  const within = path === undefined ? undefined : hostWithin(what);
+  if (within !== undefined)
+    throw unusable(what, "is more than a host", `write ${within} --method GET --path ${path}`);
   const [, host = "", digits] = /^(.*?)(?::([0-9]+))?$/.exec(what) ?? [];
   if (host === "")
     throw unusable(what, "is no host and port", "write HOST or HOST:PORT: api.example.com:443");
@@ -23,7 +27,16 @@ export function named(what: string): Named {
 export function hostOf(written: string): string {
   const pattern = parseHostPattern(written);
   if ("kind" in pattern) return pattern.text;
-  throw unusable(written, pattern.reason, pattern.fix);
+  const alone = hostWithin(written);
+  throw unusable(written, pattern.reason, alone === undefined ? pattern.fix : `write ${alone}`);
+}
+
+/** The host of a URL, or of a host with a port or a path: what was meant where a host alone is asked for. */
+export function hostWithin(written: string): string | undefined {
+  const [, host = ""] =
+    /^(?:[a-z][a-z0-9+.-]*:\/\/)?([^/?#:@\s]+)(?::\d+)?(?:[/?#].*)?$/i.exec(written) ?? [];
+  const pattern = parseHostPattern(host);
+  return host !== written && "kind" in pattern && pattern.kind !== "address" ? pattern.text : undefined;
 }
 
 const unusable = (subject: string, message: string, hint: string): NacreError =>

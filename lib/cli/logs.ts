@@ -2,7 +2,7 @@ import { open, stat, type FileHandle } from "node:fs/promises";
 import { Command } from "commander";
 import { NacreError } from "../error.ts";
 import { contextOf, sandboxId, type StackOption } from "./context.ts";
-import { plain } from "./output.ts";
+import { note, plain } from "./output.ts";
 
 interface LogsOptions extends StackOption {
   readonly follow?: boolean;
@@ -22,8 +22,9 @@ export function logs(): Command {
       const lines = countOf(options.lines);
       const { connect } = await import("./daemon.ts");
       const daemon = await connect();
-      const { path } = await daemon.call("logs", { id: sandboxId(contextOf(options), name) });
-      await show(path, lines, options.follow === true);
+      const id = sandboxId(contextOf(options), name);
+      const { path } = await daemon.call("logs", { id });
+      await show(path, id, lines, options.follow === true);
     });
 }
 
@@ -39,12 +40,27 @@ function countOf(text: string): number {
 
 const chunk = 64 * 1024;
 
-async function show(path: string, lines: number, follow: boolean): Promise<void> {
-  const file = await open(path, "r");
+async function show(path: string, id: string, lines: number, follow: boolean): Promise<void> {
+  const file = await opened(path, id, follow);
+  if (file === undefined) return;
   const at = (await file.stat()).size;
   process.stdout.write(await tail(file, at, lines));
   if (!follow) return file.close();
   await followFrom(path, file, at);
+}
+
+/** The log, which is made with the agent's first output; who follows waits for it. */
+async function opened(path: string, id: string, wait: boolean): Promise<FileHandle | undefined> {
+  for (let first = true; ; first = false) {
+    try {
+      return await open(path, "r");
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    }
+    if (first) note(`${id} has written nothing yet`);
+    if (!wait) return undefined;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
 }
 
 /** The last `lines` lines before `end`, at most 4 MiB of them. */

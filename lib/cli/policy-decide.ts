@@ -47,13 +47,12 @@ Examples:
 async function readRequest(line: string, subject: string) {
   const { NacreError } = await import("../error.ts");
   const { requestSchema } = await import("./policy-request.ts");
-  const refused = (message: string) =>
-    new NacreError({
-      code: "invalid_request",
-      subject,
-      message,
-      hint: 'write one JSON object a line: {"host":"api.example.com","port":443,"method":"GET","path":"/"}',
-    });
+  const { findings } = await import("../blueprint/explain.ts");
+  const { renderPath } = await import("../blueprint/problem.ts");
+  const example =
+    'write one JSON object a line: {"host":"api.example.com","port":443,"method":"GET","path":"/"}';
+  const refused = (message: string, hint = example) =>
+    new NacreError({ code: "invalid_request", subject, message, hint });
   let value: unknown;
   try {
     value = JSON.parse(line);
@@ -62,8 +61,10 @@ async function readRequest(line: string, subject: string) {
   }
   const read = requestSchema.safeParse(value);
   if (read.success) return read.data;
-  const [issue] = read.error.issues;
-  throw refused([issue?.path.join("."), issue?.message].filter((part) => part).join(": "));
+  const [found] = findings(requestSchema, value);
+  throw found === undefined || found.path.length === 0
+    ? refused(found?.reason ?? "is no request")
+    : refused(`${renderPath(found.path)}: ${found.reason}`, found.fix);
 }
 
 /** A decision as it is printed: always the same four fields. */

@@ -22,14 +22,17 @@ export function destinationHost(written: string): string | undefined {
 export const requestSchema = z.strictObject({
   host: z
     .string()
-    .refine((host) => destinationHost(host) !== undefined, "neither a name nor an address")
+    .refine(
+      (host) => destinationHost(host) !== undefined,
+      "neither a name nor an address: write one alone, api.example.com",
+    )
     .transform((host) => destinationHost(host) ?? ""),
   port: z.int().min(1).max(65535),
   /** The path of the executable that owns the socket; left out, it could not be told. */
   binary: z.string().min(1).optional(),
   method: z
     .string()
-    .regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}$/, "no method")
+    .regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}$/, "no method: write one, GET")
     .transform((method) => method.toUpperCase())
     .optional(),
   /** As it is sent, without the query: it is made canonical. */

@@ -23,6 +23,13 @@ export async function waitFor({ wait, timeout }: WaitOptions): Promise<{ readonl
     });
   const { seconds } = await import("./times.ts");
   const { longestWait } = await import("../host/policy-api.ts");
+  if (/^0+$/.test(timeout ?? ""))
+    throw new NacreError({
+      code: "usage_timeout",
+      subject: `--timeout ${timeout ?? ""}`,
+      message: "leaves no time to wait",
+      hint: "write at least 1, or leave --wait out",
+    });
   const found = seconds(/^\d+$/.test(timeout ?? "60") ? `${timeout ?? "60"}s` : (timeout ?? ""));
   if (found <= longestWait) return { wait: found };
   throw new NacreError({

@@ -39,7 +39,8 @@ export function policyWhy(): Command {
       const request = await requestOf(what, options);
       const answers = answersOf(request, options.address);
       const decided = decideOn(await policyOf(options), request);
-      const decision = (await guardOn(decided, request, answers)) ?? decided;
+      const decision =
+        (await neverAsked(decided, request)) ?? (await guardOn(decided, request, answers)) ?? decided;
       const fix = changeOf(decision);
       const { rule = null } = decision;
       const layer = "layer" in decision ? decision.layer : null;
@@ -68,6 +69,15 @@ function answersOf({ host }: Request, written: readonly string[]): readonly IpAd
     });
   if (written.length === 0) return [literal];
   throw refused("--address", `${host} is an address itself`, "leave --address out, or name a host");
+}
+
+/** What no rule is asked about, whatever it says. A block comes before. */
+async function neverAsked(decided: Decision, { host }: Request): Promise<Decision | undefined> {
+  const { unruled } = await import("../policy/unruled.ts");
+  const never = unruled(host);
+  if (never === undefined || (decided.verdict === "deny" && decided.layer === "block")) return undefined;
+  const { reason, fix: text } = never;
+  return { verdict: "deny", layer: "network", rule: decided.rule, reason, fix: { text } };
 }
 
 /** What the address guard says after the policy, where it refuses: no rule lifts it, and only a block comes before. */
@@ -135,7 +145,9 @@ async function requestOf(what: string, { method, binary }: WhyOptions): Promise<
       code: "usage_destination",
       subject: what,
       message: "is no host, port and path",
-      hint: "write HOST[:PORT][/PATH]: api.example.com:443/v1/items",
+      hint: /^https:\/\/./.test(what)
+        ? `write ${what.slice("https://".length)}`
+        : "write HOST[:PORT][/PATH]: api.example.com:443/v1/items",
     });
   const fault = method === undefined ? undefined : methodFault(method);
   if (fault !== undefined)

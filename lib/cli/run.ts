@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import type { Entry } from "../host/api.ts";
-import { note } from "./output.ts";
+import { note, plain } from "./output.ts";
 
 interface RunOptions {
   readonly preset: string[];
@@ -94,6 +94,11 @@ async function specOf(presets: readonly string[]) {
   for (const warning of objects.warnings) note(`warning: ${warning}`);
   const [sandbox] = objects.sandboxes;
   if (sandbox === undefined) throw new RangeError("the environment has one sandbox");
+  const { readOperator } = await import("../host/operator.ts");
+  const { operatorFile } = await import("../host/paths.ts");
+  const { secretRefusals } = await import("../host/secret-use.ts");
+  for (const refusal of secretRefusals(sandbox, await readOperator(operatorFile())))
+    note(`warning: ${plain(String(refusal))}`);
   const { project, name, walls, files, seccomp, network, inference, credentials, resources, digests } =
     sandbox;
   return {

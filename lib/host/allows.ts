@@ -3,6 +3,7 @@ import { NacreError } from "../error.ts";
 import { compile } from "../policy/compile.ts";
 import { blockOf } from "../policy/decide.ts";
 import { parseHostPattern } from "../policy/host-pattern.ts";
+import { unruled } from "../policy/unruled.ts";
 import { allowableIn, openedBy } from "./denial-list.ts";
 import { escapeControls } from "./escape.ts";
 import { refuseGuarded } from "./guarded.ts";
@@ -19,6 +20,14 @@ export function opened(
 ): Open {
   const open = "denial" in what ? allowableIn(sandbox.audit, sandbox.id, what.denial) : what;
   const host = normalHost(open.host);
+  const never = unruled(host);
+  if (never !== undefined)
+    throw new NacreError({
+      code: "allow_unruled",
+      subject: `${host}:${open.port}`,
+      message: never.reason,
+      hint: never.fix,
+    });
   refuseGuarded({ host, port: open.port }, operator);
   // The audit is the egress', which parses an agent's bytes: what it says has the form of an allow, or is refused.
   const { data } = openedSchema.refine(hasBothOrNeither).safeParse({ ...open, host });

@@ -11,7 +11,7 @@ import { idsIn, readRecord, readWorkspace, writeRecord, type SandboxRecord } fro
 import { emptyTrash } from "./remove-tree.ts";
 import { Sandbox } from "./sandbox.ts";
 import { resolveSecret } from "./secret-source.ts";
-import { secretNames, secretRefusals } from "./secret-use.ts";
+import { refuseAll, secretNames, secretRefusals } from "./secret-use.ts";
 import { everyRecord } from "./workspaces.ts";
 
 /** Every sandbox of this state directory. */
@@ -158,14 +158,6 @@ function isFree(port: number): Promise<boolean> {
     server.once("error", () => resolve(false));
     server.listen({ port, host: "127.0.0.1", exclusive: true }, () => server.close(() => resolve(true)));
   });
-}
-
-/** The first is the error, the others are lines of its message. */
-function refuseAll([first, ...others]: readonly NacreError[]): void {
-  if (first === undefined) return;
-  if (others.length === 0) throw first;
-  const message = [first.message, ...others.map(String)].join("\n");
-  throw new NacreError({ code: first.code, subject: first.subject, message, hint: first.hint });
 }
 
 const inUse = (id: string, project: string): NacreError =>

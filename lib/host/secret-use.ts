@@ -1,4 +1,4 @@
-import { NacreError } from "../error.ts";
+import { faultsError, NacreError } from "../error.ts";
 import { idOf, type HostSandbox } from "../synth/host-objects.ts";
 import { nearest } from "../blueprint/index.ts";
 import { endpointPorts } from "../policy/language.ts";
@@ -63,6 +63,14 @@ export function secretRefusals(spec: HostSandbox, operator: Operator): NacreErro
   return [...ofInference, ...boundUses(spec.network).flatMap(refusalsOf)];
 }
 
+/** All of them as one error, each with its own fix. */
+export function refuseAll([first, ...others]: readonly NacreError[]): void {
+  if (first === undefined) return;
+  if (others.length === 0) throw first;
+  const faultOf = ({ subject, message, hint = "" }: NacreError) => ({ subject, reason: message, fix: hint });
+  throw faultsError(first.code, [faultOf(first), ...others.map(faultOf)]);
+}
+
 /** Another policy by command: refused where it would have a secret that the sandbox may not have, and has not yet. */
 export function refuseNewSecrets(before: HostSandbox, after: HostSandbox, operator: Operator): void {
   const known = new Set(secretRefusals(before, operator).map(String));
@@ -80,10 +88,7 @@ function unmapped(use: SecretUse, id: string, operator: Operator): NacreError {
     code: "secret_unmapped",
     subject: `sandbox ${id}, ${use.by}`,
     message: `names the secret ${use.secret}, and ${where}`,
-    hint:
-      meant === undefined
-        ? `nacre secret set ${use.secret} --env VARIABLE --for ${destinationOf(use)} --use ${id}`
-        : `did you mean ${meant}?`,
+    hint: `${meant === undefined ? "" : `did you mean ${meant}? If not: `}nacre secret set ${use.secret} --env VARIABLE --for ${destinationOf(use)} --use ${id}`,
   });
 }
 

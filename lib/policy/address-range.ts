@@ -17,9 +17,19 @@ export function addressRangeProblem(written: string): Problem | undefined {
   const block = parseCidr(written);
   if (block === undefined) {
     const [address = "", bits] = written.split("/");
+    const most = address.includes(":") ? 128 : 32;
+    if (
+      parseAddress(address) !== undefined &&
+      bits !== undefined &&
+      !(/^\d+$/.test(bits) && Number(bits) <= most)
+    )
+      return {
+        reason: `"${written}" has no prefix from 0 to ${most}`,
+        fix: "write 10.1.2.0/24, or one address",
+      };
     return bits !== undefined && parseAddress(address) !== undefined
       ? {
-          reason: `"${written}" has bits set behind its prefix, or none`,
+          reason: `"${written}" has bits set behind its prefix`,
           fix: "write 10.1.2.0/24, or one address",
         }
       : { reason: `"${written}" is not an address or a block of them`, fix: "write 10.1.2.3 or 10.1.2.0/24" };

@@ -55,6 +55,13 @@ function templateProblem(path: string): Problem | undefined {
   return undefined;
 }
 
+/** What holds of a position and was probably not meant. Of what `positionProblem` accepts. */
+export function positionWarning({ prefix = "" }: WrittenPosition): Problem | undefined {
+  if (!/[A-Za-z0-9]$/.test(prefix)) return undefined;
+  const reason = `the prefix "${prefix}" ends without a blank, and the credential follows at once`;
+  return { reason, fix: `write "${prefix} "` };
+}
+
 /** The binding as the wire takes it. Of what `positionProblem` accepts. */
 export function bindingOf({ provider, in: position }: Written): CredentialBinding {
   return position === undefined ? { provider } : { provider, in: positionOf(position) };

@@ -25,8 +25,10 @@ export function hasStar(pattern: string): boolean {
 
 /** Characters that are special in other globs, and three stars: refused, so that no pattern changes its meaning here. */
 export function globProblem(pattern: string): { readonly reason: string; readonly fix: string } | undefined {
-  if (/[?[\]{}\\\0]/.test(pattern)) {
-    return { reason: `"${pattern}" has a character that is no glob here`, fix: "use * and ** only" };
+  const [other] = /[?[\]{}\\\0]/.exec(pattern) ?? [];
+  if (other !== undefined) {
+    const named = other === "\0" ? "a NUL" : `a ${other}`;
+    return { reason: `"${pattern}" has ${named}, which is no glob here`, fix: "use * and ** only" };
   }
   if (pattern.includes("***")) return { reason: `"${pattern}" has three stars`, fix: "use * or **" };
   return undefined;

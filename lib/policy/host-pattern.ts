@@ -1,4 +1,4 @@
-import { parseAddress, unmapped } from "./address.ts";
+import { parseAddress, parseCidr, unmapped } from "./address.ts";
 import { isLabel, looksNumeric } from "./host-name.ts";
 import { type Problem } from "./problem.ts";
 
@@ -26,6 +26,8 @@ export function parseHostPattern(written: string): HostPattern | Problem {
   }
   const text = (written.endsWith(".") ? written.slice(0, -1) : written).toLowerCase();
   if (/[:/?#@\s]/.test(text)) {
+    if (parseCidr(written) !== undefined)
+      return { reason: `"${written}" is a block of addresses`, fix: "write it in allowed_ips" };
     return { reason: `"${written}" is more than a host`, fix: "write the name alone, and the port as port:" };
   }
   if (text.length > 253)
@@ -49,7 +51,7 @@ export function parseHostPattern(written: string): HostPattern | Problem {
   }
   if (rest.length < 2) {
     return {
-      reason: `"${written}" would open a whole top-level domain or more`,
+      reason: `"${written}" is a whole top-level domain or more`,
       fix: "name at least two labels behind the wildcard: *.example.com",
     };
   }

@@ -34,6 +34,8 @@ export function methodProblem(written: string): Problem | undefined {
   if (method === "*" || known.has(method)) return undefined;
   if (method === "CONNECT")
     return { reason: "CONNECT is never forwarded", fix: "name the host behind it as an endpoint" };
+  if (/[,|\s]/.test(written.trim()))
+    return { reason: `"${written}" is not a method`, fix: "write a rule for each method, or * for all" };
   return {
     reason: `"${written}" is not a method`,
     fix: "write GET, HEAD, OPTIONS, POST, PUT, PATCH or DELETE, or * for all",

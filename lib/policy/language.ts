@@ -101,9 +101,15 @@ export const requestMatcherSchema = z.strictObject({
 export type RequestMatcher = z.infer<typeof requestMatcherSchema>;
 
 export const bindingSchema = z.strictObject({
-  provider: nameLike("github").describe(
-    "The credential's name, which the operator maps to a source and to the hosts that it may go to.",
-  ),
+  provider: nameLike("github")
+    .describe(
+      "The credential's name, which the operator maps to a source and to the hosts that it may go to.",
+    )
+    .meta({
+      examples: ["github"],
+      unspoken:
+        "write the credential's name in lower-case letters, digits and dashes, for example github; never the secret itself",
+    }),
   in: z
     .strictObject({
       header: z.string().optional().describe("The header's name."),

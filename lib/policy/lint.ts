@@ -1,9 +1,8 @@
 import { parseCidr } from "./address.ts";
-import { classOf } from "./address-class.ts";
+import { positionWarning } from "./binding.ts";
 import { overlap } from "./address-range.ts";
 import { type Fault, type Placed, placesOf } from "./faults.ts";
 import { glob } from "./glob.ts";
-import { parseHostPattern } from "./host-pattern.ts";
 import { accessMethods, hasMethod, type Methods, methodsOf } from "./http-method.ts";
 import {
   type Endpoint,
@@ -14,6 +13,7 @@ import {
 } from "./language.ts";
 import { everyPath } from "./path-pattern.ts";
 import { globsOverlap, programsOverlap } from "./overlap.ts";
+import { unruled } from "./unruled.ts";
 
 /** A policy with more endpoints is not asked whether each of its deny rules can fire: the work grows with the square. */
 const MOST_COMPARED = 500;
@@ -59,12 +59,13 @@ function helperOf(program: string): string | undefined {
   }
 }
 
-function endpointWarnings({ host, enforcement, protocol, allowed_ips: written = [] }: Endpoint): Fault[] {
+function endpointWarnings(endpoint: Endpoint): Fault[] {
+  const { host, enforcement, protocol, allowed_ips: written = [], credential_binding: binding } = endpoint;
   const found: Fault[] = [];
-  if (host !== undefined && isLoopback(host)) {
-    const reason = `${host} is the sandbox' own loopback, which no rule is asked about`;
-    found.push({ path: ["host"], reason, fix: "write another name or address of the host that is meant" });
-  }
+  const prefix = binding?.in && positionWarning(binding.in);
+  if (prefix !== undefined) found.push({ path: ["credential_binding", "in", "prefix"], ...prefix });
+  const never = host === undefined ? undefined : unruled(host);
+  if (never !== undefined) found.push({ path: ["host"], ...never });
   if (enforcement === "audit") {
     const reason =
       protocol === "rest"
@@ -92,14 +93,6 @@ function endpointWarnings({ host, enforcement, protocol, allowed_ips: written = 
       });
   }
   return found;
-}
-
-/** What is dialled inside and never leaves: of the host's own loopback nothing can be reached. */
-function isLoopback(host: string): boolean {
-  const pattern = parseHostPattern(host);
-  if (!("kind" in pattern)) return false;
-  if (pattern.kind === "address") return classOf(pattern.text) === "loopback";
-  return pattern.text === "localhost" || pattern.text.endsWith(".localhost");
 }
 
 /** Endpoints without rules beside those with rules: what the rules do not allow, they do. */

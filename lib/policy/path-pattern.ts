@@ -11,10 +11,16 @@ export const everyPath = "**";
  */
 export function pathPatternProblem(pattern: string): Problem | undefined {
   if (pattern === everyPath) return undefined;
-  if (!pattern.startsWith("/"))
-    return { reason: `"${pattern}" does not start with /`, fix: "write /** for every path" };
+  if (!pattern.startsWith("/")) {
+    const isPath = /^[\w.~-]/.test(pattern) && pathPatternProblem(`/${pattern}`) === undefined;
+    const fix = isPath ? `write /${pattern}` : "write /** for every path";
+    return { reason: `"${pattern}" does not start with /`, fix };
+  }
   const glob = globProblem(pattern);
-  if (glob !== undefined) return glob;
+  if (glob !== undefined)
+    return /^[^[\]{}\\\0]*\?/.test(pattern)
+      ? { ...glob, fix: "name what the query may be as query: { NAME: GLOB }" }
+      : glob;
   const canonical = canonicalPath(pattern, { encodedSlash: true });
   if (!("path" in canonical))
     return { reason: `"${pattern}" can match no path: ${canonical.reason}`, fix: canonical.fix };

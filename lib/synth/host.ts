@@ -1,15 +1,16 @@
 import {
+  type Blueprint,
   blueprintDigest,
+  type Catalogue,
+  credentialWarnings,
   environmentDigest,
+  type Files,
   isWithin,
   resolve,
-  WORKSPACE,
-  type Blueprint,
-  type Catalogue,
-  type Files,
   type ResolvedAgent,
   type ResolvedBlueprint,
   type RouteSpec,
+  WORKSPACE,
 } from "../blueprint/index.ts";
 import type { Environment } from "../constructs/index.ts";
 import { faultsError } from "../error.ts";
@@ -61,6 +62,7 @@ export function synthesizeHost(environment: Environment, options: SynthesisOptio
     digests,
     warnings: [
       ...warnings(blueprint, resolved, options.catalogue),
+      ...credentialWarnings(blueprint.agents, resolved),
       ...environment.hatches.map(
         ({ by, object }) => `${by}: its escape hatch on ${object} means nothing on a host`,
       ),

@@ -1,11 +1,12 @@
 import { Construct } from "constructs";
 import {
   blueprintDigest,
+  type Catalogue,
+  type ClusterSettings,
+  credentialWarnings,
   environmentDigest,
   gatewayOf,
   resolve,
-  type Catalogue,
-  type ClusterSettings,
   type ResolvedBlueprint,
 } from "../blueprint/index.ts";
 import {
@@ -115,6 +116,7 @@ export function synthesizeKubernetes(
     obstacles: obstaclesOf(environment, resolved, readings),
     warnings: [
       ...blueprint.warnings,
+      ...credentialWarnings(blueprint.agents, resolved),
       ...settingsWarnings(environment.target.settings, resolved),
       ...warningsOf(environment, resolved, readings),
     ],

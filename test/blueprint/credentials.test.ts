@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { credentialWarnings, parseBlueprint, resolve } from "../../lib/blueprint/index.ts";
 import {
   bindCredentials,
   credentialFindings,
@@ -6,6 +7,7 @@ import {
   refuseUnbound,
 } from "../../lib/blueprint/credentials.ts";
 import type { Endpoint, NetworkPolicies } from "../../lib/policy/language.ts";
+import { catalogue, header, reading } from "./fixtures.ts";
 
 const endpoint = (more: Partial<Endpoint> = {}): Endpoint => ({
   ...{ host: "api.example.com", ports: [443], protocol: "rest", access: "full" },
@@ -62,4 +64,21 @@ test("a variable that steers programs, or that another credential has, is refuse
 test("a destination is the same one however it is written", () => {
   const written = ["API.example.com.", "api.example.com:0443", "api.example.com", "api.example.com:08443"];
   expect(credentialOf({ for: written }).for).toEqual(["api.example.com", "api.example.com:8443"]);
+});
+
+test("a name that no rule carries, and a prefix that runs into the credential, are warned of", () => {
+  const warned = (credentials: string) => {
+    const text = `${header}agents: { a: { kit: openclaw, presets: [telegram] } }\ncredentials: ${credentials}\n`;
+    const blueprint = parseBlueprint(text, { file: "b.yaml", read: reading(), catalogue });
+    return credentialWarnings(blueprint.agents, resolve(blueprint, catalogue));
+  };
+  expect(warned('{ telegram: { for: [api.telegram.org], in: { path: "/bot{}/" } } }')).toEqual([]);
+  expect(warned("{ telegrm: { for: [api.telegram.org] } }")).toEqual([
+    "credential telegrm: no rule carries it: none is for api.telegram.org, or it names another credential",
+  ]);
+  expect(
+    warned("{ telegram: { for: [api.telegram.org], in: { header: authorization, prefix: Bearer } } }"),
+  ).toEqual([
+    'credential telegram: the prefix "Bearer" ends without a blank, and the credential follows at once',
+  ]);
 });

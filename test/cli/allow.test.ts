@@ -230,3 +230,27 @@ test("unblock says so where nothing was blocked, and what still is", async () =>
   expect(written).toContain("dev/assistant: everything unblocked");
   await expect(run(block(), "assistant", "bad host")).rejects.toMatchObject({ code: "usage_destination" });
 });
+
+test.each([
+  ["https://api.example.com", "write api.example.com"],
+  ["https://api.example.com/", "write api.example.com"],
+  ["api.example.com/v1/items", "write api.example.com --method GET --path /v1/items"],
+  ["https://api.example.com:8443/v1?a=b", "write api.example.com --method GET --path /v1"],
+])("%s is more than a host, and a path opens no whole host", (what, hint) => {
+  expect(() => named(what)).toThrow(expect.objectContaining({ code: "usage_destination", hint }));
+});
+
+test("a program that owns no socket is refused before anything is asked for", async () => {
+  await expect(run(allow(), "assistant", "a.example.com", "--binary", "curl", "--yes")).rejects.toMatchObject(
+    { code: "usage_binary", message: expect.stringContaining("not absolute") },
+  );
+  expect(call).not.toHaveBeenCalled();
+});
+
+test.each([
+  ["*", "nacre block assistant --all"],
+  ["a.example.com:443", "write a.example.com"],
+])("a block of %s says what to write", async (what, hint) => {
+  await expect(run(block(), "assistant", what)).rejects.toMatchObject({ hint });
+  expect(call).not.toHaveBeenCalled();
+});

@@ -40,3 +40,9 @@ test("bash offers the stacks that have a file, where Pulumi.yaml has them", () =
   here.write("stacks/Pulumi.gateway.yaml", "");
   expect(offers("status", "-s", "")).toEqual(["gateway"]);
 });
+
+test("fish is told what a command does, apostrophes too", () => {
+  expect(place().nacre(["completion", "fish"]).out).toContain(
+    "-a secret -d 'say what a credential\\'s name means",
+  );
+});

@@ -23,12 +23,12 @@ const listening = async (answer: RequestListener, at: { path: string } | { port:
 };
 
 /** A daemon that passes on what it is given, and an agent's server: what is shown depends on nothing but the command. */
-async function withAgent(agent: RequestListener) {
+async function withAgent(agent: RequestListener, said = `first\n${hostile}\n`) {
   const folder = temporaryFolder();
   const state = join(folder, "state");
   mkdirSync(state, { mode: 0o700 });
   const log = join(folder, "agent.log");
-  writeFileSync(log, `first\n${hostile}\n`);
+  if (said !== "") writeFileSync(log, said);
   const served = await listening(agent, { port: 0, host: "127.0.0.1" });
   const results: Record<string, unknown> = {
     hello: { version, build: build(), root: codeRoot, pid: process.pid, machine: "m" },
@@ -100,4 +100,12 @@ test("an agent that does not answer in time is exit code 124, one that fails is 
   });
   const { code, said } = await failing("ask", "assistant", "hello");
   expect({ code, acts: acts.test(said) }).toEqual({ code: 1, acts: false });
+});
+
+test("an agent that has written nothing yet has no log, which is no failure", async () => {
+  const nacre = await withAgent(() => undefined, "");
+  expect(await nacre("logs", "assistant")).toEqual({
+    code: 0,
+    said: "dev/assistant has written nothing yet\n",
+  });
 });

@@ -129,16 +129,18 @@ test("decide answers each request on a line of its own, and names the line that 
       reason: "rule github denies GET /USER/a of api.github.com",
     },
   ]);
-  for (const [line, reason] of [
-    ["{", /is not JSON/],
-    ['{"host":"a.example","port":443,"sha":1}', /sha/],
-    ['{"host":"a b","port":443}', /host: neither/],
-    ['{"host":"a.example","port":"443"}', /port/],
-    ['{"host":"a.example","port":443,"query":[1]}', /query/],
+  for (const [line, reason, fix] of [
+    ["{", /is not JSON/, /one JSON object a line/],
+    ["[1]", /must be fields/, /one JSON object a line/],
+    ['{"host":"a.example","port":443,"sha":1}', /sha: unknown field/, /the fields here are host, port/],
+    ['{"host":"a b","port":443}', /host: neither/, /write one alone/],
+    ['{"host":"a.example","port":"443"}', /port: must be a number, is "443"/, /write 443/],
+    ['{"host":"a.example","port":443,"method":"G T"}', /method: no method/, /write one, GET/],
+    ['{"host":"a.example","port":443,"query":[1]}', /query/, /write/],
   ] as const) {
     write("r.jsonl", `${asked("GET", "/a")}\n${line}\n`);
     const failed = policy("decide", "--policy", "good.yaml", "--requests", "r.jsonl");
-    expectError(failed, { code: 1, subject: /r\.jsonl:2/, reason, fix: /one JSON object a line/ });
+    expectError(failed, { code: 1, subject: /r\.jsonl:2/, reason, fix });
     expect(failed.out.trim().split("\n")).toHaveLength(1);
   }
 });
@@ -198,10 +200,10 @@ test("why knows the address guard, which no rule lifts", () => {
   expect(why("10.0.0.7:5432").out).toMatch(
     /^deny: 10\.0\.0\.7 is a private address\n {2}rule: a {2}layer: address\n {2}fix: if that is your own network, add to .*host\.yaml: grants: /,
   );
-  expect(json("127.0.0.1:80")).toMatchObject({
+  expect(json("10.0.0.8:80")).toMatchObject({
     decision: "deny",
     layer: "address",
-    reason: "127.0.0.1 is a loopback address; besides, no rule names 127.0.0.1",
+    reason: "10.0.0.8 is a private address; besides, no rule names 10.0.0.8",
     allow: null,
   });
   expect(why("169.254.169.254:5432").out).toMatch(/^deny: .*\n.*layer: address\n {2}fix: none: a metadata/);
@@ -261,4 +263,67 @@ test("every command of it shows an example", () => {
   const { policy } = policies();
   for (const name of ["", "lint", "format", "decide", "why", "canonical", "match", "address"])
     expect(policy(...(name === "" ? [] : [name]), "--help").out).toContain("$ ");
+});
+
+test("why says that no rule is asked about the sandbox' own loopback, nor about inference.local", () => {
+  const { policy } = policies();
+  const why = (what: string) => policy("why", what, "--policy", "good.yaml").out;
+  for (const what of ["localhost:8080", "127.0.0.1:8080/x", "[::1]:80"])
+    expect(why(what)).toMatch(
+      /^deny: .* own loopback, which no rule is asked about\n.*\n.*fix: write another name/,
+    );
+  expect(why("inference.local/v1/models")).toMatch(/route.*\n.*\n.*fix: name a route/);
+});
+
+test("why names what was meant by a URL", () => {
+  const ran = policies().policy("why", "https://api.github.com/user", "--policy", "good.yaml");
+  expect(ran).toMatchObject({ code: 2, err: expect.stringContaining("fix: write api.github.com/user\n") });
+});
+
+test("a wait of no time is bad use", () => {
+  const ran = policies().policy("set", "assistant", "--policy", "good.yaml", "--wait", "--timeout", "0");
+  expectError(ran, { code: 2, subject: /--timeout 0/, reason: /leaves no time/, fix: /at least 1/ });
+});
+
+test("lint says the smallest change of what is often mistaken", () => {
+  const { policy, write } = policies();
+  const fixes: readonly (readonly [string, string])[] = [
+    ["host: *.example.com, port: 443", 'put it in quotes: "*.example.com"'],
+    ["host: 1234, port: 443", "write, for example, api.example.com"],
+    ["host: 10.0.0.0/8, port: 443", "write it in allowed_ips"],
+    ["host: a.example.com, port: 443, protocol: rest, access: full, allow_encoded_slash: no", "write false"],
+    ["host: a.example.com, port: 443, credential_binding: github", "write fields: { provider: github }"],
+    ["host: a.example.com, port: 443, allowed_ips: [10.0.0.0/33]", "write 10.1.2.0/24, or one address"],
+    [rule("GET", "repos/a"), "write /repos/a"],
+    [rule("GET", '"/a?x=1"'), "name what the query may be as query: { NAME: GLOB }"],
+    [rule('"GET,POST"', "/a"), "write a rule for each method, or * for all"],
+    [rule("*", "/a"), 'put it in quotes: "*"'],
+  ];
+  const files = fixes.map(([endpoint], index) => {
+    write(`${index}.yaml`, `version: 1\nnetwork_policies: { a: { endpoints: [{ ${endpoint} }] } }\n`);
+    return `${index}.yaml`;
+  });
+  const { errors } = JSON.parse(policy("lint", "--json", ...files).out) as {
+    errors: readonly { file: string; fix: string }[];
+  };
+  expect(errors.map(({ file, fix }) => [file, fix])).toEqual(
+    fixes.map(([, fix], index) => [`${index}.yaml`, fix]),
+  );
+});
+
+function rule(method: string, path: string): string {
+  return `host: a.example.com, port: 443, protocol: rest, rules: [{ allow: { method: ${method}, path: ${path} } }]`;
+}
+
+test("what stands where a credential's name belongs is not repeated: it may be the secret", () => {
+  const { policy, write } = policies();
+  const secret = "ghp_000000000000000000000000000000000000";
+  const binding = `credential_binding: { provider: ${secret} }`;
+  write(
+    "one.yaml",
+    `version: 1\nnetwork_policies: { a: { endpoints: [{ host: a.example.com, port: 443, ${binding} }] } }\n`,
+  );
+  const { out } = policy("lint", "one.yaml");
+  expect(out).toContain("provider: must be lower-case letters");
+  expect(out).not.toMatch(/ghp.?0000/);
 });

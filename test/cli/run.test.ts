@@ -36,6 +36,16 @@ describe.each(users)("nacre run, as %s", (user) => {
     expect((await nacre("run", "--", "true")).err).not.toContain("refused");
   });
 
+  test("a preset whose credential is not for nacre run is warned of", async () => {
+    const done = await nacre("run", "--preset", "telegram", "--", "true");
+    expect(done).toMatchObject({
+      code: 0,
+      err: expect.stringMatching(
+        /warning: sandbox run\/run, rule telegram: names the secret telegram.*--use run\/run/,
+      ),
+    });
+  });
+
   test("a preset that there is not is bad use", async () => {
     const done = await nacre("run", "--preset", "nosuch", "--", "true");
     expect(done).toMatchObject({ code: 2, err: expect.stringContaining("fix: the presets are ") });

@@ -209,7 +209,7 @@ test("every problem of a tree is said, with its construct path and fix", () => {
       "dev/Wrong_Name: "Wrong_Name" is not a name: lower-case letters, digits and single dashes, a letter first: my-agent (give it another id, or a name)",
       "dev/Wrong_Name: egress: two different rules are called x.example:443 (name one of them: .named("other"), or give all programs to one .from(…))",
       "dev/Wrong_Name: inference.try[1]: not enforced yet: a route falls back to no second provider (keep one: try: [nvidia])",
-      "dev/Wrong_Name: policy.network_policies["*.com:443"].endpoints[0].host: "*.com" would open a whole top-level domain or more (name at least two labels behind the wildcard: *.example.com)",
+      "dev/Wrong_Name: policy.network_policies["*.com:443"].endpoints[0].host: "*.com" is a whole top-level domain or more (name at least two labels behind the wildcard: *.example.com)",
       "dev/team/coder: persist[0]: must be an absolute path inside the sandbox, is "data" (write /sandbox/data)",
       "dev/team/coder: ports[0]: must be a port, 1 to 65535, is 70000 (write, for example, 8080)",
       "dev: dev/team/twice/Default and dev/twice are both called twice (give one of them a name)",

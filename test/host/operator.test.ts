@@ -11,7 +11,8 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { readOperator } from "../../lib/host/operator.ts";
 import { addGrant, removeSecret, setSecret } from "../../lib/host/operator-edit.ts";
-import { secretRefusals } from "../../lib/host/secret-use.ts";
+import { NacreError } from "../../lib/error.ts";
+import { refuseAll, secretRefusals } from "../../lib/host/secret-use.ts";
 import { resolveSecret } from "../../lib/host/secret-source.ts";
 import { temporaryFolder } from "./folder.ts";
 import { sandboxSpec, withCredential } from "./specs.ts";
@@ -88,9 +89,27 @@ test.each([
 test("refuses an unmapped name, with the nearest that is mapped or with the command that maps it", async () => {
   const spec = sandboxSpec({ inference: withCredential("https://a.example/v1", "kye") });
   const [near] = secretRefusals(spec, await mapped("{ env: KEY, for: [a.example], use: [a/b] }"));
-  expect(near).toMatchObject({ code: "secret_unmapped", hint: "did you mean key?" });
+  expect(near).toMatchObject({
+    code: "secret_unmapped",
+    hint: "did you mean key? If not: nacre secret set kye --env VARIABLE --for a.example --use dev/assistant",
+  });
   const [far] = secretRefusals(spec, await readOperator(join(temporaryFolder(), "host.yaml")));
   expect(far?.hint).toBe("nacre secret set kye --env VARIABLE --for a.example --use dev/assistant");
+});
+
+test("of several refusals each has its own fix behind it", () => {
+  const refusal = (name: string) =>
+    new NacreError({ code: "secret_unmapped", subject: `rule ${name}`, message: "no", hint: `map ${name}` });
+  expect(() => refuseAll([refusal("one"), refusal("two")])).toThrow(
+    expect.objectContaining({
+      code: "secret_unmapped",
+      subject: "rule one",
+      message: "no\n  fix: map one\nrule two: no\n  fix: map two",
+    }),
+  );
+  const alone = expect.objectContaining({ subject: "rule one", message: "no", hint: "map one" }) as Error;
+  expect(() => refuseAll([refusal("one")])).toThrow(alone);
+  expect(() => refuseAll([])).not.toThrow();
 });
 
 test("a port in `for` is that port alone", async () => {
