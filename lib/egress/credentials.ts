@@ -68,7 +68,7 @@ export class Credentials {
     const own = ownCredential(message, read, position, placeholder);
     if (own !== undefined) return refuseOwn(rule, own, place);
     if (secret === undefined)
-      return { lacking: `the credential ${provider} has no value now`, secret: provider };
+      return { lacking: `the credential ${provider} has no value for this sandbox now`, secret: provider };
     return { ...put(message, read, position, placeholder, secret), bound: true };
   }
 }

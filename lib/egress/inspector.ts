@@ -225,8 +225,9 @@ export class Inspector {
     const { lacking: reason, secret } = lacking;
     const { host, port } = inspected.where;
     const place = port === 443 ? host : `${host}:${port}`;
+    const user = `--for ${place} --use ${this.#parts.sandbox}`;
     const fix = {
-      text: `a person gives it a value: nacre secret set ${secret} … --for ${place} --use ${this.#parts.sandbox}`,
+      text: `nacre status says why; a person maps it: nacre secret set ${secret} … ${user}, or, where nacre secret list shows it: nacre secret allow ${secret} ${user}`,
     };
     this.#write(inspected, read, { verdict: "failed", layer: "credential", reason, fix });
     void answer(turn, 503, { error: "credential_unavailable", detail: reason, next_steps: [fix.text] });

@@ -19,17 +19,55 @@ import type { z } from "zod";
 
 /** @throws NacreError `usage_secret`: the name or the entry is not what the file may hold */
 export async function setSecret(path: string, name: string, entry: SecretEntry): Promise<void> {
-  const [wrong] = secretFindings(name, entry);
-  if (wrong !== undefined)
-    throw new NacreError({
-      code: "usage_secret",
-      subject: `secret ${JSON.stringify(name)}`,
-      message: [renderPath(wrong.path.slice(2)), wrong.reason].filter((part) => part !== "").join(": "),
-      hint: wrong.fix,
-    });
+  refuseWrong(name, entry);
   await edit(path, (document) => {
     document.setIn(["secrets", name], document.createNode(entry, { flow: true }));
     return true;
+  });
+}
+
+/**
+ * Lets a mapped secret go to more hosts, or be used by more sandboxes. Its source stays.
+ * @returns the entry as it is now
+ * @throws NacreError `secret_unmapped`; `usage_secret`: what is added is not what the file may hold
+ */
+export async function allowSecret(
+  path: string,
+  name: string,
+  more: Pick<SecretEntry, "for" | "use">,
+): Promise<SecretEntry> {
+  const { secrets } = await readOperator(path);
+  const entry = Object.hasOwn(secrets, name) ? secrets[name] : undefined;
+  if (entry === undefined)
+    throw new NacreError({
+      code: "secret_unmapped",
+      subject: name,
+      message: "is not mapped on this machine",
+      hint: `nacre secret set ${name} says where its value comes from`,
+    });
+  const merged = {
+    ...entry,
+    for: [...new Set([...entry.for, ...more.for])],
+    use: [...new Set([...entry.use, ...more.use])],
+  };
+  refuseWrong(name, merged);
+  await edit(path, (document) => {
+    for (const field of ["for", "use"] as const)
+      for (const added of merged[field].slice(entry[field].length))
+        document.addIn(["secrets", name, field], added);
+    return true;
+  });
+  return merged;
+}
+
+function refuseWrong(name: string, entry: SecretEntry): void {
+  const [wrong] = secretFindings(name, entry);
+  if (wrong === undefined) return;
+  throw new NacreError({
+    code: "usage_secret",
+    subject: `secret ${JSON.stringify(name)}`,
+    message: [renderPath(wrong.path.slice(2)), wrong.reason].filter((part) => part !== "").join(": "),
+    hint: wrong.fix,
   });
 }
 

@@ -99,14 +99,14 @@ function misuse(use: SecretUse, entry: SecretEntry, id: string, operator: Operat
       code: "secret_elsewhere",
       subject,
       message: `would send the secret ${use.secret} to ${destinationOf(use)}, and ${operator.file} has it for ${entry.for.join(", ")}`,
-      hint: `if that host shall have it, add ${destinationOf(use)} to secrets.${use.secret}.for in ${operator.file}`,
+      hint: `if that host shall have it: nacre secret allow ${use.secret} --for ${destinationOf(use)}`,
     });
   if (!entry.use.some((pattern) => matches(pattern, id)))
     return new NacreError({
       code: "secret_not_for_sandbox",
       subject,
       message: `wants the secret ${use.secret}, and ${operator.file} lets ${entry.use.join(", ")} use it`,
-      hint: `if this sandbox shall have it, add ${id} to secrets.${use.secret}.use in ${operator.file}`,
+      hint: `if this sandbox shall have it: nacre secret allow ${use.secret} --use ${id}`,
     });
   return undefined;
 }

@@ -63,6 +63,33 @@ test.each([
   });
 });
 
+test("a mapping that is replaced is told, and one that is added to keeps its source", () => {
+  const { nacre } = place();
+  expect(nacre(["secret", "set", "key", ...secret]).err).not.toContain("it was");
+  const added = nacre(["secret", "allow", "key", "--use", "dev/other", "--for", "b.example"]);
+  expect(added).toMatchObject({
+    code: 0,
+    err: "key is env KEY, for a.example, b.example, used by dev/assistant, dev/other\n",
+  });
+  const replaced = nacre(["secret", "set", "key", "--env", "OTHER", ...secret.slice(2)]);
+  expect(replaced.err).toContain(
+    "it was env KEY, for a.example, b.example, used by dev/assistant, dev/other (nacre secret allow adds to that)",
+  );
+  const fix = /fix: nacre secret set none says/;
+  expectError(nacre(["secret", "allow", "none", "--use", "dev/a"]), {
+    code: 1,
+    subject: /error: none/,
+    reason: /is not mapped/,
+    fix,
+  });
+  expectError(nacre(["secret", "allow", "key"]), {
+    code: 2,
+    subject: /error: key/,
+    reason: /nothing is added/,
+    fix: /fix: give --for, --use or both/,
+  });
+});
+
 test("a missing option names the help of that very sub-command", () => {
   expect(place().nacre(["secret", "set", "key"]).err).toContain("(nacre secret set --help shows examples)");
 });

@@ -85,6 +85,24 @@ test.each<[string, (here: Awaited<ReturnType<typeof place>>) => string[], RegExp
   expect(before()).toEqual(was);
 });
 
+test("a second agent with the same key takes it from nobody; another key says what it replaces", async () => {
+  const { folder, server, init, asked, read } = await place();
+  const again = async (...key: readonly string[]): Promise<string> => {
+    rmSync(join(folder, "blueprint.yaml"), { force: true });
+    const done = await init([...asked, "--no-check", ...key]);
+    expect(done).toMatchObject({ code: 0 });
+    return done.err;
+  };
+  await again("--key-env", "MY_KEY");
+  await again("--key-env", "MY_KEY", "--name", "reviewer");
+  const both = `openai: { env: MY_KEY, for: [ ${server.destination} ], use: [ dev/assistant, dev/reviewer ] }`;
+  expect(read()).toContain(both);
+  expect(await again("--key-env", "OTHER")).toContain(
+    `it was env MY_KEY, for ${server.destination}, used by dev/assistant, dev/reviewer`,
+  );
+  expect(read()).toContain("openai: { env: OTHER,");
+});
+
 test("what is there is not overwritten, and --no-check calls nobody", async () => {
   const { server, init, asked } = await place();
   expect(await init([...asked, "--no-check"])).toMatchObject({ code: 0 });

@@ -196,7 +196,9 @@ describe("a credential that an endpoint is bound to", () => {
     expect(JSON.parse(body)).toMatchObject({
       error: "credential_unavailable",
       next_steps: [
-        expect.stringMatching(/nacre secret set \S+ … --for api\.example\.com:9443 --use test\/world$/),
+        expect.stringMatching(
+          /nacre secret set \S+ … (--for api\.example\.com:9443 --use test\/world), or, .* nacre secret allow \S+ \1$/,
+        ),
       ],
     });
     expect(world.seen()).toEqual([]);

@@ -10,7 +10,7 @@ import {
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { readOperator } from "../../lib/host/operator.ts";
-import { addGrant, removeSecret, setSecret } from "../../lib/host/operator-edit.ts";
+import { addGrant, allowSecret, removeSecret, setSecret } from "../../lib/host/operator-edit.ts";
 import { NacreError } from "../../lib/error.ts";
 import { refuseAll, secretRefusals } from "../../lib/host/secret-use.ts";
 import { resolveSecret } from "../../lib/host/secret-source.ts";
@@ -141,6 +141,34 @@ grants:
   expect(await removeSecret(path, "one")).toBe(true);
   expect(await removeSecret(path, "one")).toBe(false);
   expect(Object.keys((await readOperator(path)).secrets)).toEqual(["two"]);
+});
+
+test("adds hosts and sandboxes to an entry; its source, what was allowed and comments stay", async () => {
+  const path = written(
+    "secrets:\n  key:\n    file: ~/key # of the bot\n    for: [a.example]\n    use:\n      - dev/one # mine\n",
+  );
+  const more = { for: ["a.example", "b.example:8443"], use: ["dev/two", "run/run"] };
+  expect(await allowSecret(path, "key", more)).toEqual({
+    file: "~/key",
+    for: ["a.example", "b.example:8443"],
+    use: ["dev/one", "dev/two", "run/run"],
+  });
+  const text = `secrets:
+  key:
+    file: ~/key # of the bot
+    for: [ a.example, b.example:8443 ]
+    use:
+      - dev/one # mine
+      - dev/two
+      - run/run
+`;
+  expect(readFileSync(path, "utf8")).toBe(text);
+  await expect(allowSecret(path, "other", more)).rejects.toMatchObject({ code: "secret_unmapped" });
+  await expect(allowSecret(path, "key", { for: ["https://c.example"], use: [] })).rejects.toMatchObject({
+    code: "usage_secret",
+    message: expect.stringContaining("for[2]: must be a host without"),
+  });
+  expect(readFileSync(path, "utf8")).toBe(text);
 });
 
 test.each([
