@@ -39,7 +39,11 @@ export class Origin extends UpstreamAgent {
   ): undefined {
     const ready = this.#ready.pop();
     if (ready === undefined || ready.destroyed || callback === undefined) {
-      super.createConnection(options, callback);
+      super.createConnection(options, (error, stream) => {
+        // The request's record may still wait, as with any other connection.
+        if (error === null) together(stream);
+        callback?.(error, stream);
+      });
       return;
     }
     ready.setTimeout(0);
