@@ -334,7 +334,13 @@ test("a request that says in a field or a parameter that it is another one is re
   await start({ api: rest({ rules: [allow("POST", "/ok/**")] }) });
   const code = async (options: string, query = ""): Promise<string> =>
     (await world.run(`curl -sS -o /dev/null -w '%{http_code}' -X POST ${options} '${at}/ok/1${query}'`)).out;
-  for (const field of ["X-HTTP-Method-Override: DELETE", "X-HTTP-Method: MERGE", "X-Original-URL: /no"])
+  for (const field of [
+    "X-HTTP-Method-Override: DELETE",
+    "X_HTTP-Method_Override: DELETE",
+    "X-HTTP-Method: MERGE",
+    "X-Original-URL: /no",
+    "X_Rewrite_URL: /no",
+  ])
     expect(await code(`-H '${field}'`), field).toBe("400");
   expect(await code("", "?_method=delete")).toBe("400");
   expect(await code("-H 'X-HTTP-Method-Override: POST'", "?_method=post")).toBe("200");
