@@ -52,6 +52,8 @@ export async function forward(forwarding: Forwarding): Promise<void> {
     try {
       const answered = await answerTo(upstream, forwarding);
       await back(answered, forwarding);
+      // Answered before its end, it never comes to one: nothing else would close its connection.
+      if (!request.complete) upstream.destroy();
       return;
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;

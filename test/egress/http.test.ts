@@ -220,6 +220,22 @@ describe("an inspected host", () => {
     expect(world.seen().map(({ method }) => method)).toEqual(["GET", "GET", "GET", "POST"]);
   });
 
+  test("is let go where it answered without a body, and the agent never ends its own", async () => {
+    await start({ api: rest({ access: "full" }) });
+    const sockets = (): number => {
+      const folder = `/proc/${egress?.child.pid ?? 0}/fd`;
+      const links = fs.readdirSync(folder).map((fd) => fs.readlinkSync(path.join(folder, fd)));
+      return links.filter((link) => link.startsWith("socket:")).length;
+    };
+    const before = sockets();
+    const send = ["POST /early-none HTTP/1.1\r\nHost: api.example.com:9443\r\nContent-Length: 5\r\n\r\na"];
+    const cases = Array.from({ length: 12 }, () => ({ send }));
+    const ran = await world.raw({ host: "api.example.com", port: 9443, secure: true, cases });
+    expect(ran.out.match(/HTTP\/1\.1 204 No Content/g)).toHaveLength(12);
+    // Longer than a connection is kept for a next request.
+    await expect.poll(sockets, { timeout: 10_000 }).toBe(before);
+  }, 20_000);
+
   test("is left alone once the agent hangs up", async () => {
     await start({ api: rest({ access: "full" }) });
     const held = world.start(`exec curl -sS --cacert ${world.folder}/agent-ca.crt ${at}/held`);
