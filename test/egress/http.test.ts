@@ -236,6 +236,24 @@ describe("an inspected host", () => {
     await expect.poll(sockets, { timeout: 10_000 }).toBe(before);
   }, 20_000);
 
+  test("that was dialled is in the audit, also where the agent did not wait for it", async () => {
+    await start({ api: rest({ access: "full" }) });
+    const script = `
+      const [net, tls, { Duplex }] = ["net", "tls", "stream"].map(require);
+      const socket = net.connect(9443, "api.example.com", () => {
+        // The ClientHello and no more.
+        const once = (chunk, _, done) => { socket.write(chunk, () => setTimeout(() => socket.resetAndDestroy(), 1)); done(); };
+        tls.connect({ socket: new Duplex({ read() {}, write: once }), servername: "api.example.com" }).on("error", () => {});
+        setTimeout(() => process.exit(), 300);
+      });`;
+    fs.writeFileSync(path.join(world.folder, "gone.cjs"), script);
+    const dialled = await world.packets(() => world.run(`exec ${process.execPath} ${world.folder}/gone.cjs`));
+    const records = (): unknown[] =>
+      (egress?.records() ?? []).filter(({ kind }) => kind === "connect").map(({ verdict }) => verdict);
+    expect(dialled.join("\n")).toContain(" 9443");
+    await expect.poll(records).toEqual(["failed"]);
+  });
+
   test("is left alone once the agent hangs up", async () => {
     await start({ api: rest({ access: "full" }) });
     const held = world.start(`exec curl -sS --cacert ${world.folder}/agent-ca.crt ${at}/held`);
