@@ -451,6 +451,29 @@ describe("a new policy", () => {
     await expect.poll(() => out).toMatch(/^first\nended (18|56)\n$/);
   });
 
+  test.each([
+    ["an address that the rule does not have any more", "", { allowed_ips: ["93.184.216.99"] }],
+    [
+      "the agent's own credential, where one is bound now",
+      "-H 'Authorization: Bearer mine'",
+      { credential_binding: { provider: "api" } },
+    ],
+  ])("ends a request under way to or with %s", async (_what, options, more) => {
+    await start({ api: rest({ access: "full" }) });
+    const slow = world.start(
+      `curl -sS -N --cacert ${world.folder}/agent-ca.crt ${options} ${at}/slow; echo "ended $?"`,
+    );
+    let out = "";
+    slow.stdout?.on("data", (chunk: Buffer) => (out += chunk.toString()));
+    await expect.poll(() => out).toBe("first\n");
+    await reload({ api: rest({ access: "full", allowed_ips: ["93.184.216.0/24", "2606:2800:220:1::/64"] }) });
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(out).toBe("first\n");
+    await reload({ api: rest({ access: "full", ...more }) });
+    await expect.poll(() => out).toMatch(/^first\nended (18|56)\n$/);
+    expect(requests().at(-1)).toMatchObject({ verdict: "deny", path: "/slow" });
+  });
+
   test("makes a first inspected endpoint of a host that was opaque", async () => {
     await start({ api: { endpoints: [{ host: "api.example.com", port: 9443 }] } });
     expect((await world.run(`curl -sS -d x -o /dev/null -w '%{http_code}' ${at}/no`)).out).toBe("200");
