@@ -61,8 +61,9 @@ export class Origin extends UpstreamAgent {
     return "origin";
   }
 
-  override destroy(): void {
-    for (const socket of this.#ready.splice(0)) socket.destroy();
-    super.destroy();
+  /** No more requests will come: what is kept goes, and what is under way comes to its end. */
+  retire(): void {
+    const free = Object.values(this.freeSockets).flatMap((sockets) => sockets ?? []);
+    for (const socket of [...this.#ready.splice(0), ...free]) socket.destroy();
   }
 }
