@@ -231,7 +231,7 @@ describe("an inspected host", () => {
     const send = ["POST /early-none HTTP/1.1\r\nHost: api.example.com:9443\r\nContent-Length: 5\r\n\r\na"];
     const cases = Array.from({ length: 12 }, () => ({ send }));
     const ran = await world.raw({ host: "api.example.com", port: 9443, secure: true, cases });
-    expect(ran.out.match(/HTTP\/1\.1 204 No Content/g)).toHaveLength(12);
+    expect(ran.out.match(/HTTP\/1\.1 204 No Content\\r\\nConnection: close\\r\\n/g)).toHaveLength(12);
     // Longer than a connection is kept for a next request.
     await expect.poll(sockets, { timeout: 10_000 }).toBe(before);
   }, 20_000);
@@ -252,6 +252,17 @@ describe("an inspected host", () => {
       (egress?.records() ?? []).filter(({ kind }) => kind === "connect").map(({ verdict }) => verdict);
     expect(dialled.join("\n")).toContain(" 9443");
     await expect.poll(records).toEqual(["failed"]);
+  });
+
+  test("does not take the half of a body for the whole, where the agent hangs up in its middle", async () => {
+    await start({ api: rest({ access: "full" }) });
+    const head =
+      "POST /up HTTP/1.1\\r\\nHost: api.example.com:9080\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n";
+    const script = `exec 3<>/dev/tcp/api.example.com/9080; printf '${head}4\\r\\nhalf\\r\\n' >&3; sleep 0.5`;
+    await world.run(script);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(requests()[0]).toMatchObject({ verdict: "allow", path: "/up" });
+    expect(world.seen()).toEqual([]);
   });
 
   test("is left alone once the agent hangs up", async () => {
@@ -379,6 +390,19 @@ test("a request that says in a field or a parameter that it is another one is re
   expect(await code("", "?_method=delete")).toBe("400");
   expect(await code("-H 'X-HTTP-Method-Override: POST'", "?_method=post")).toBe("200");
   expect(world.seen()).toHaveLength(1);
+});
+
+test("nothing that follows what could not be read goes on", async () => {
+  await start({ api: rest({ access: "full" }) });
+  const next = "GET /next HTTP/1.1\r\nHost: api.example.com:9443\r\n\r\n";
+  const cases = [
+    "GET /ok HTTP/1.1\r\nHost: other.example.com\r\n\r\n",
+    "GET * HTTP/1.1\r\nHost: api.example.com:9443\r\n\r\n",
+    "GET /ok HTTP/1.1\r\nHost: api.example.com:9443\r\nExpect: more\r\n\r\n",
+  ].flatMap((bad) => [{ send: [bad + next] }, { send: [bad, next] }]);
+  const ran = await world.raw({ host: "api.example.com", port: 9443, secure: true, cases });
+  expect(JSON.parse(ran.out)).toMatchObject(cases.map(() => ({ closed: true })));
+  expect(world.seen()).toEqual([]);
 });
 
 test("a client that sends more than there is room for is cut off", async () => {
