@@ -40,7 +40,7 @@ export class ChainedFile {
     this.#lines = [];
     try {
       if (this.#size > this.#bytes) this.#rotate();
-      this.#size += fs.writeSync(this.#fd, text);
+      this.#size += this.#write(text);
       this.#written = this.#prev;
     } catch (error) {
       this.#prev = this.#written;
@@ -50,6 +50,15 @@ export class ChainedFile {
 
   close(): void {
     fs.closeSync(this.#fd);
+  }
+
+  /** The whole of it, or nothing: a disk that is nearly full takes a part of what it is given. */
+  #write(text: string): number {
+    const bytes = Buffer.from(text);
+    const written = fs.writeSync(this.#fd, bytes);
+    if (written === bytes.length) return written;
+    fs.ftruncateSync(this.#fd, fs.fstatSync(this.#fd).size - written);
+    throw new Error(`only ${written} of ${bytes.length} bytes could be written`);
   }
 
   /** `audit.jsonl` becomes `audit.jsonl.1`, and so on; the chain goes on in the new file. */

@@ -5,7 +5,7 @@ import type { Destination } from "../policy/decision.ts";
 import { forwardedHeaders, forwardedTrailers } from "./http-headers.ts";
 import type { ReadRequest } from "./http-request.ts";
 import { limits } from "./limits.ts";
-import { isCredential } from "./own-credential.ts";
+import { alike, isCredential } from "./own-credential.ts";
 import type { Origin } from "./origin.ts";
 import { meanwhile, together } from "./together.ts";
 
@@ -52,6 +52,8 @@ export async function forward(forwarding: Forwarding): Promise<void> {
     try {
       const answered = await answerTo(upstream, forwarding);
       await back(answered, forwarding);
+      // Answered before its end, it never comes to one: nothing else would close its connection.
+      if (!request.complete) upstream.destroy();
       return;
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
@@ -124,7 +126,7 @@ function send(request: http.IncomingMessage, upstream: http.ClientRequest, dress
 }
 
 const mayBeCredential = (name: string, { headers }: Dressed): boolean =>
-  isCredential(name) || headers[0]?.toLowerCase() === name;
+  isCredential(name) || alike(name, headers[0]);
 
 async function answerTo(
   upstream: http.ClientRequest,

@@ -52,16 +52,20 @@ export function readRequest(
 }
 
 /** Fields that frameworks take a request's method from; and its path, behind IIS and in older PHP ones. */
-const methodFields = ["x-http-method-override", "x-http-method", "x-method-override"];
-const pathFields = ["x-original-url", "x-rewrite-url"];
+const methodFields = new Set(["x-http-method-override", "x-http-method", "x-method-override"]);
+const pathFields = new Set(["x-original-url", "x-rewrite-url"]);
 
 /** What would have the origin do something else than the method and the path say, which is what was decided. */
 function otherRequest({ method = "", headers }: IncomingMessage, query: Query): string | undefined {
   const isOther = (written: unknown): boolean =>
     typeof written === "string" && written.toUpperCase() !== method;
-  const field =
-    methodFields.find((name) => isOther(headers[name])) ??
-    pathFields.find((name) => headers[name] !== undefined);
+  let field: string | undefined;
+  for (const name in headers) {
+    if (!name.startsWith("x")) continue;
+    // CGI and its heirs (WSGI, Rack) read an underscore as a dash.
+    const read = name.replaceAll("_", "-");
+    if (pathFields.has(read) || (methodFields.has(read) && isOther(headers[name]))) field ??= name;
+  }
   if (field !== undefined) return `the field ${field}`;
   const named = query === "unreadable" ? [] : (query.get("_method") ?? []);
   return named.some(isOther) ? "the parameter _method" : undefined;

@@ -11,6 +11,7 @@ import type { Leaves } from "./leaves.ts";
 import { limits } from "./limits.ts";
 import type { Origin } from "./origin.ts";
 import type { Origins } from "./origins.ts";
+import { Unreachable } from "./unreachable.ts";
 
 export interface InspectionParts {
   readonly origins: Origins;
@@ -44,7 +45,8 @@ export class Inspection {
     const secure = is.kind === "hello";
     const origin = this.#parts.origins.to(where, secure, decision.within);
     const broken = await Promise.race([problemOf(origin), cut]);
-    if (agent.destroyed) return;
+    // What was dialled is told, also where nobody waits for it any more.
+    if (agent.destroyed) throw broken ?? new Unreachable(where.host, "given up: the agent is gone");
     settled();
     agent.unshift(bytes);
     const serving = this.#serve(agent, { where, who, secure, broken }, decision);

@@ -17,6 +17,7 @@ import type { LivePolicy } from "./live-policy.ts";
 import type { Origins } from "./origins.ts";
 import { answer, ended, send, type Turn } from "./own-answer.ts";
 import { isCredential } from "./own-credential.ts";
+import { tightened } from "./tightened.ts";
 import type { Tunnels } from "./tunnels.ts";
 
 /** One connection of an agent whose requests are decided one by one. */
@@ -167,7 +168,10 @@ export class Inspector {
     const forget = tunnels.add({
       denied: () => {
         const now = decide(policy.current, who, where, read);
-        return now.verdict === "deny" ? now : undefined;
+        if (now.verdict === "deny") return now;
+        const anew = credentials.dress(request, read, now, { ...where, secure });
+        if ("verdict" in anew) return anew;
+        return tightened(decision, now, where, carrying.upstream?.socket?.remoteAddress);
       },
       cut: (denied) => {
         this.#write(inspected, read, denied);

@@ -39,7 +39,11 @@ export class Origin extends UpstreamAgent {
   ): undefined {
     const ready = this.#ready.pop();
     if (ready === undefined || ready.destroyed || callback === undefined) {
-      super.createConnection(options, callback);
+      super.createConnection(options, (error, stream) => {
+        // The request's record may still wait, as with any other connection.
+        if (error === null) together(stream);
+        callback?.(error, stream);
+      });
       return;
     }
     ready.setTimeout(0);
@@ -57,8 +61,9 @@ export class Origin extends UpstreamAgent {
     return "origin";
   }
 
-  override destroy(): void {
-    for (const socket of this.#ready.splice(0)) socket.destroy();
-    super.destroy();
+  /** No more requests will come: what is kept goes, and what is under way comes to its end. */
+  retire(): void {
+    const free = Object.values(this.freeSockets).flatMap((sockets) => sockets ?? []);
+    for (const socket of [...this.#ready.splice(0), ...free]) socket.destroy();
   }
 }

@@ -33,7 +33,7 @@ export class Origins {
     const origin =
       this.#kept.get(key) ??
       new Origin({ ...where, secure, base: "" }, guardedDial(this.#parts, within), this.#trust);
-    this.#kept.keep(key, origin)?.destroy();
+    this.#kept.keep(key, origin)?.retire();
     return origin;
   }
 }

@@ -22,7 +22,7 @@ export const isCredential = (name: string): boolean =>
   (credentialName.test(name) || vendors.test(name)) && !harmless.test(name);
 
 /** Whether some server could take one name for the other: `X_Api_Key`, `KEY`, `key[]`. */
-const alike = (name: string, other: string | undefined): boolean =>
+export const alike = (name: string, other: string | undefined): boolean =>
   other !== undefined && bare(name) === bare(other);
 const bare = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, "");
 

@@ -26,6 +26,8 @@ export class EgressProcess {
   readonly #events: EgressEvents;
   readonly #checks = new Map<number, (error: ErrorParts | undefined) => void>();
   readonly #ready = Promise.withResolvers<undefined>();
+  /** What is to be said once it is configured. */
+  #early: Command[] | undefined = [];
   #fatal: NacreError | undefined;
   #checkId = 0;
   /** The launcher's process, which ends with the egress and takes it along. */
@@ -55,9 +57,15 @@ export class EgressProcess {
     });
   }
 
-  /** Says one command. A process that is gone hears nothing; `over` tells. */
+  /** Says one command, the configuration first. A process that is gone hears nothing; `over` tells. */
   say(command: Command): void {
-    if (this.#stdin.writable) this.#stdin.write(`${JSON.stringify(command)}\n`);
+    if (this.#early !== undefined && command.type !== "configure") {
+      this.#early.push(command);
+      return;
+    }
+    const commands = [command, ...(this.#early ?? [])];
+    this.#early = undefined;
+    for (const one of commands) if (this.#stdin.writable) this.#stdin.write(`${JSON.stringify(one)}\n`);
   }
 
   /** Resolves when its doors are open; rejects with what it said when it could not open them. */

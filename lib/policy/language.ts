@@ -95,7 +95,7 @@ export const requestMatcherSchema = z.strictObject({
     .record(z.string().min(1), queryMatcherSchema)
     .optional()
     .describe(
-      "Parameter to glob, `{ glob }` or `{ any: [glob] }`. Allowing needs each of them, and all its values to match; denying, one value of each, also where it is written `name[]` or `name[0]`.",
+      "Parameter to glob, `{ glob }` or `{ any: [glob] }`. Allowing needs each of them, and all its values to match; denying, one value of each. Both look also at what is written `name[]` or `name[0]`.",
     ),
 });
 export type RequestMatcher = z.infer<typeof requestMatcherSchema>;

@@ -20,13 +20,16 @@ export function globTexts(matcher: QueryMatcher): readonly string[] {
 
 const globsOf = (matcher: QueryMatcher): Glob[] => globTexts(matcher).map((text) => glob(text, undefined));
 
-/** Allowing: every parameter is there, and each of its values matches. What is not known does not allow. */
+/**
+ * Allowing: every parameter is there, and each of its values matches, also of what servers read as it. What is not
+ * known does not allow.
+ */
 export function allAllowed(parameters: readonly Parameter[], query: Query | undefined): boolean {
   if (parameters.length === 0) return true;
   if (query === undefined || query === "unreadable") return false;
   for (const { name, globs } of parameters) {
-    const values = query.get(name);
-    if (values === undefined) return false;
+    if (!query.has(name)) return false;
+    const values = valuesAlike(query, name);
     for (const value of values) if (!matchesAny(globs, value)) return false;
   }
   return true;
@@ -44,7 +47,7 @@ export function anyDenied(parameters: readonly Parameter[], query: Query | undef
 
 /**
  * The values of a parameter and of what servers read as it: `name[]`, `name[0]`, `name[x]` (PHP, Rack, qs), `[name]` (qs).
- * For denying alone: which of them a server takes is not known.
+ * Which of them a server takes is not known.
  */
 function valuesAlike(query: Exclude<Query, string>, name: string): readonly string[] {
   const values: string[] = [];

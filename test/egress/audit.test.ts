@@ -215,6 +215,27 @@ describe("the audit", () => {
     ]);
   });
 
+  test("a disk that takes a part of a record keeps none of it, and the chain", () => {
+    const file = fresh();
+    const audit = open(file);
+    audit.write(deny("first.example"));
+    const write = fs.writeSync;
+    const spy = vi
+      .spyOn(fs, "writeSync")
+      .mockImplementation(((fd: number, bytes: Buffer) =>
+        write(fd, bytes.subarray(0, 20))) as typeof fs.writeSync);
+    audit.write(deny("lost.example"));
+    spy.mockRestore();
+    audit.write(deny("kept.example"));
+    expect(complaints.at(-1)).toContain("only 20 of ");
+    expect([...readAudit(file)].map(({ kind, host, count }) => [kind, host, count])).toEqual([
+      ["connect", "first.example", undefined],
+      ["lost", undefined, 1],
+      ["connect", "kept.example", undefined],
+    ]);
+    expect(isChained(refused(file))).toBe(true);
+  });
+
   describe("of what is let through", () => {
     const allow = (host: string): AuditEvent => ({ kind: "request", verdict: "allow", host, port: 443 });
     const hosts = (file: string): unknown[] =>

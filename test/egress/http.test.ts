@@ -220,6 +220,51 @@ describe("an inspected host", () => {
     expect(world.seen().map(({ method }) => method)).toEqual(["GET", "GET", "GET", "POST"]);
   });
 
+  test("is let go where it answered without a body, and the agent never ends its own", async () => {
+    await start({ api: rest({ access: "full" }) });
+    const sockets = (): number => {
+      const folder = `/proc/${egress?.child.pid ?? 0}/fd`;
+      const links = fs.readdirSync(folder).map((fd) => fs.readlinkSync(path.join(folder, fd)));
+      return links.filter((link) => link.startsWith("socket:")).length;
+    };
+    const before = sockets();
+    const send = ["POST /early-none HTTP/1.1\r\nHost: api.example.com:9443\r\nContent-Length: 5\r\n\r\na"];
+    const cases = Array.from({ length: 12 }, () => ({ send }));
+    const ran = await world.raw({ host: "api.example.com", port: 9443, secure: true, cases });
+    expect(ran.out.match(/HTTP\/1\.1 204 No Content\\r\\nConnection: close\\r\\n/g)).toHaveLength(12);
+    // Longer than a connection is kept for a next request.
+    await expect.poll(sockets, { timeout: 10_000 }).toBe(before);
+  }, 20_000);
+
+  test("that was dialled is in the audit, also where the agent did not wait for it", async () => {
+    await start({ api: rest({ access: "full" }) });
+    const script = `
+      const [net, tls, { Duplex }] = ["net", "tls", "stream"].map(require);
+      const socket = net.connect(9443, "api.example.com", () => {
+        // The ClientHello and no more.
+        const once = (chunk, _, done) => { socket.write(chunk, () => setTimeout(() => socket.resetAndDestroy(), 1)); done(); };
+        tls.connect({ socket: new Duplex({ read() {}, write: once }), servername: "api.example.com" }).on("error", () => {});
+        setTimeout(() => process.exit(), 300);
+      });`;
+    fs.writeFileSync(path.join(world.folder, "gone.cjs"), script);
+    const dialled = await world.packets(() => world.run(`exec ${process.execPath} ${world.folder}/gone.cjs`));
+    const records = (): unknown[] =>
+      (egress?.records() ?? []).filter(({ kind }) => kind === "connect").map(({ verdict }) => verdict);
+    expect(dialled.join("\n")).toContain(" 9443");
+    await expect.poll(records).toEqual(["failed"]);
+  });
+
+  test("does not take the half of a body for the whole, where the agent hangs up in its middle", async () => {
+    await start({ api: rest({ access: "full" }) });
+    const head =
+      "POST /up HTTP/1.1\\r\\nHost: api.example.com:9080\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n";
+    const script = `exec 3<>/dev/tcp/api.example.com/9080; printf '${head}4\\r\\nhalf\\r\\n' >&3; sleep 0.5`;
+    await world.run(script);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(requests()[0]).toMatchObject({ verdict: "allow", path: "/up" });
+    expect(world.seen()).toEqual([]);
+  });
+
   test("is left alone once the agent hangs up", async () => {
     await start({ api: rest({ access: "full" }) });
     const held = world.start(`exec curl -sS --cacert ${world.folder}/agent-ca.crt ${at}/held`);
@@ -334,11 +379,30 @@ test("a request that says in a field or a parameter that it is another one is re
   await start({ api: rest({ rules: [allow("POST", "/ok/**")] }) });
   const code = async (options: string, query = ""): Promise<string> =>
     (await world.run(`curl -sS -o /dev/null -w '%{http_code}' -X POST ${options} '${at}/ok/1${query}'`)).out;
-  for (const field of ["X-HTTP-Method-Override: DELETE", "X-HTTP-Method: MERGE", "X-Original-URL: /no"])
+  for (const field of [
+    "X-HTTP-Method-Override: DELETE",
+    "X_HTTP-Method_Override: DELETE",
+    "X-HTTP-Method: MERGE",
+    "X-Original-URL: /no",
+    "X_Rewrite_URL: /no",
+  ])
     expect(await code(`-H '${field}'`), field).toBe("400");
   expect(await code("", "?_method=delete")).toBe("400");
   expect(await code("-H 'X-HTTP-Method-Override: POST'", "?_method=post")).toBe("200");
   expect(world.seen()).toHaveLength(1);
+});
+
+test("nothing that follows what could not be read goes on", async () => {
+  await start({ api: rest({ access: "full" }) });
+  const next = "GET /next HTTP/1.1\r\nHost: api.example.com:9443\r\n\r\n";
+  const cases = [
+    "GET /ok HTTP/1.1\r\nHost: other.example.com\r\n\r\n",
+    "GET * HTTP/1.1\r\nHost: api.example.com:9443\r\n\r\n",
+    "GET /ok HTTP/1.1\r\nHost: api.example.com:9443\r\nExpect: more\r\n\r\n",
+  ].flatMap((bad) => [{ send: [bad + next] }, { send: [bad, next] }]);
+  const ran = await world.raw({ host: "api.example.com", port: 9443, secure: true, cases });
+  expect(JSON.parse(ran.out)).toMatchObject(cases.map(() => ({ closed: true })));
+  expect(world.seen()).toEqual([]);
 });
 
 test("a client that sends more than there is room for is cut off", async () => {
@@ -409,6 +473,29 @@ describe("a new policy", () => {
     expect(out).toBe("first\n");
     await reload({ api: rest({ rules: [allow("GET", "/ok")] }) });
     await expect.poll(() => out).toMatch(/^first\nended (18|56)\n$/);
+  });
+
+  test.each([
+    ["an address that the rule does not have any more", "", { allowed_ips: ["93.184.216.99"] }],
+    [
+      "the agent's own credential, where one is bound now",
+      "-H 'Authorization: Bearer mine'",
+      { credential_binding: { provider: "api" } },
+    ],
+  ])("ends a request under way to or with %s", async (_what, options, more) => {
+    await start({ api: rest({ access: "full" }) });
+    const slow = world.start(
+      `curl -sS -N --cacert ${world.folder}/agent-ca.crt ${options} ${at}/slow; echo "ended $?"`,
+    );
+    let out = "";
+    slow.stdout?.on("data", (chunk: Buffer) => (out += chunk.toString()));
+    await expect.poll(() => out).toBe("first\n");
+    await reload({ api: rest({ access: "full", allowed_ips: ["93.184.216.0/24", "2606:2800:220:1::/64"] }) });
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(out).toBe("first\n");
+    await reload({ api: rest({ access: "full", ...more }) });
+    await expect.poll(() => out).toMatch(/^first\nended (18|56)\n$/);
+    expect(requests().at(-1)).toMatchObject({ verdict: "deny", path: "/slow" });
   });
 
   test("makes a first inspected endpoint of a host that was opaque", async () => {

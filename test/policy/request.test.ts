@@ -99,15 +99,18 @@ const terms = (rule: RequestMatcher): [string, string][] =>
 const allowed = (rule: RequestMatcher, query: Query | undefined): boolean =>
   terms(rule).every(([name, value]) => {
     if (query === undefined || query === "unreadable") return false;
-    const values = query.get(name) ?? [];
-    return values.length > 0 && values.every((one) => globMatches(value.replaceAll("*", "**"), one));
+    return (
+      query.has(name) && alike(query, name).every((one) => globMatches(value.replaceAll("*", "**"), one))
+    );
   });
+
+const alike = (query: Exclude<Query, string>, name: string): string[] =>
+  [...query].flatMap(([written, values]) => (written === name || written === `${name}[]` ? values : []));
 
 const denied = (rule: RequestMatcher, query: Query | undefined): boolean =>
   terms(rule).every(([name, value]) => {
     if (query === undefined || query === "unreadable") return true;
-    const alike = [...query].filter(([written]) => written === name || written === `${name}[]`);
-    return alike.flatMap(([, values]) => values).some((one) => globMatches(value.replaceAll("*", "**"), one));
+    return alike(query, name).some((one) => globMatches(value.replaceAll("*", "**"), one));
   });
 
 const pattern = fc.constantFrom("/**", "/a/*", "/a/**", "/a/b", "/*/b", "/a*", "/A/b", "/a%2Fb", "/a/*/c");

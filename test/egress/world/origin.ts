@@ -36,6 +36,11 @@ export function origins(
       seen({ method, url, headers, servername });
       return;
     }
+    if (path === "/early-none") {
+      // The same, without a body, and the connection stays: the rest is waited for.
+      request.socket.write("HTTP/1.1 204 No Content\r\n\r\n");
+      return;
+    }
     const known = met.has(request.socket);
     met.add(request.socket);
     request.on("end", () => {
