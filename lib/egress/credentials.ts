@@ -1,5 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Carried, CredentialPosition, Denied, RuleId } from "../policy/decision.ts";
+import { placeholderOf } from "../policy/placeholder.ts";
+import { Concealment } from "./concealment.ts";
 import { carriesCredential, headerOf, type InHeader, ownCredential, slotIn } from "./own-credential.ts";
 import type { Dressed } from "./forward.ts";
 import type { ReadRequest } from "./http-request.ts";
@@ -28,6 +30,7 @@ const bearer: CredentialPosition = { header: "authorization", prefix: "Bearer " 
 export class Credentials {
   readonly #known: Readonly<Record<string, WireCredential>>;
   #secrets: Readonly<Record<string, string>>;
+  readonly #concealments = new Map<string, Concealment>();
 
   constructor(known: Readonly<Record<string, WireCredential>>, secrets: Readonly<Record<string, string>>) {
     this.#known = known;
@@ -37,6 +40,7 @@ export class Credentials {
   /** The values from now on; requests under way keep theirs. */
   setSecrets(secrets: Readonly<Record<string, string>>): void {
     this.#secrets = secrets;
+    this.#concealments.clear();
   }
 
   dress(
@@ -69,7 +73,17 @@ export class Credentials {
     if (own !== undefined) return refuseOwn(rule, own, place);
     if (secret === undefined)
       return { lacking: `the credential ${provider} has no value for this sandbox now`, secret: provider };
-    return { ...put(message, read, position, placeholder, secret), bound: true };
+    const conceal = this.#concealment(provider, secret, known?.as);
+    return { ...put(message, read, position, placeholder, secret), bound: true, conceal };
+  }
+
+  #concealment(provider: string, secret: string, variable: string | undefined): Concealment {
+    let kept = this.#concealments.get(provider);
+    if (kept === undefined) {
+      kept = new Concealment(secret, variable === undefined ? "" : placeholderOf(variable));
+      this.#concealments.set(provider, kept);
+    }
+    return kept;
   }
 }
 

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import http from "node:http";
 import type net from "node:net";
 import type { Destination } from "../policy/decision.ts";
+import type { Concealment } from "./concealment.ts";
 import { forwardedHeaders, forwardedTrailers } from "./http-headers.ts";
 import type { ReadRequest } from "./http-request.ts";
 import { limits } from "./limits.ts";
@@ -17,6 +18,8 @@ export interface Dressed {
   readonly headers: readonly string[];
   /** A credential belongs to this host: the client's own go neither in trailers, nor as cookies that it would get. */
   readonly bound?: boolean;
+  /** Takes the secret that was put on out of the answer's head. */
+  readonly conceal?: Concealment;
 }
 
 export interface Forwarding {
@@ -168,7 +171,7 @@ async function answerTo(
     // Nothing holds an origin back that sends one after the other, and nobody needs many.
     if (++hints > limits.hints) return;
     try {
-      response.writeEarlyHints({ link });
+      response.writeEarlyHints({ link: dressed.conceal?.in(link) ?? link });
     } catch {
       // A Link that Node does not take for one: hints may be left out.
     }
@@ -184,7 +187,8 @@ async function back(
   // Nothing asked for another protocol, and what is below 100 is no status.
   if (status < 200) throw new Error(`${status} is no answer`);
   // A session that the credential opened would be one: the agent could send it elsewhere, and never here.
-  const headers = forwardedHeaders(answered, (name) => dressed.bound === true && name === "set-cookie");
+  const sent = forwardedHeaders(answered, (name) => dressed.bound === true && name === "set-cookie");
+  const headers = dressed.conceal?.inFields(sent) ?? sent;
   // RFC 9112, 9.3: an answer before the request's end leaves bytes that belong to no next request.
   if (!request.complete) response.shouldKeepAlive = false;
   if (
@@ -194,7 +198,8 @@ async function back(
     headers.push("Transfer-Encoding", "chunked");
   }
   together(request.socket);
-  const reason = answered.statusMessage ?? "";
+  const { statusMessage = "" } = answered;
+  const reason = dressed.conceal?.in(statusMessage) ?? statusMessage;
   // RFC 9112, 4: nobody reads it; Node throws where it is not as it should be.
   response.writeHead(status, /^[\t\x20-\x7e]*$/.test(reason) ? reason : "", headers);
   if (read.method === "HEAD" || status === 204 || status === 304) {
@@ -202,7 +207,7 @@ async function back(
     response.end();
     return;
   }
-  await pour(answered, response, request.socket);
+  await pour(answered, response, request.socket, dressed.conceal);
   if (!request.complete) {
     if (!response.writableFinished) await once(response, "close");
     request.socket.destroySoon();
@@ -217,6 +222,7 @@ async function pour(
   answered: http.IncomingMessage,
   response: http.ServerResponse,
   socket: net.Socket,
+  conceal: Concealment | undefined,
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<undefined>();
   const broken = (error?: Error): void => {
@@ -231,6 +237,7 @@ async function pour(
   });
   answered.on("end", () => {
     const trailers = forwardedTrailers(answered);
+    for (const trailer of trailers) trailer[1] = conceal?.in(trailer[1]) ?? trailer[1];
     if (trailers.length > 0) response.addTrailers(trailers);
     meanwhile(socket, () => response.end());
   });

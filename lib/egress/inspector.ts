@@ -260,24 +260,36 @@ export class Inspector {
   /** RFC 9110, 10.1.1: what is expected and not known is refused. */
   #unmet(request: http.IncomingMessage, response: http.ServerResponse): void {
     const standing = this.#connections.get(request.socket);
-    if (standing === undefined || standing.current !== undefined) {
+    if (standing === undefined) {
+      request.socket.destroy();
+      return;
+    }
+    const { where, who } = standing.inspected;
+    const reason = "an Expect that is not 100-continue";
+    if (standing.current !== undefined) {
+      this.#unread(where, who, reason);
       request.socket.destroy();
       return;
     }
     standing.closing = true;
-    this.#fault(response, standing.inspected, 417, "an Expect that is not 100-continue");
+    this.#fault(response, standing.inspected, 417, reason);
   }
 
   /** Neither a tunnel nor another protocol can be decided request by request: neither begins. */
   #refuseUpgrade(request: http.IncomingMessage, socket: Duplex): void {
     const standing = this.#connections.get(request.socket);
     socket.on("error", () => undefined);
-    if (standing !== undefined && standing.current === undefined) {
+    if (standing !== undefined) {
       const { where, who } = standing.inspected;
       const to =
         request.method === "CONNECT" ? "a tunnel inside the connection" : `a change to another protocol`;
       const reason = `${to}, where requests are inspected`;
       this.#unread(where, who, reason);
+      if (standing.current !== undefined) {
+        // Its answer would stand in another's.
+        ended(socket);
+        return;
+      }
       const body = JSON.stringify(
         denialBody({ verdict: "deny", layer: "http", reason, fix: speakHttp }, where, who),
       );

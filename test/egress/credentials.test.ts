@@ -102,6 +102,31 @@ describe("a credential that an endpoint is bound to", () => {
     expect(world.seen().at(-1)?.url).toBe(`/file/bot${written}/a`);
   });
 
+  test("is taken out of the head of an answer that repeats it, where the placeholder stands then", async () => {
+    const asked = async (path: string): Promise<string> => {
+      const { out } = await world.run(`curl -sS -v --trace-ascii - '${at}${path}'`);
+      expect(world.seen().at(-1)?.url).toContain("s3cr3t");
+      expect(out).not.toContain("s3cr3t");
+      // All of what was said is there, and was looked at.
+      expect(out).toContain("moved");
+      expect(out).toContain("HTTP/1.1 103");
+      expect(out.toLowerCase()).toContain("x-was");
+      return out;
+    };
+    await start(bound({ path: "/bot{}/" }));
+    const given = await asked("/bot/moved");
+    expect(given).toContain(`Location: /bot${placeholder}/moved/`.replace("Location", "location"));
+    expect(given).toContain(`Not at /bot${placeholder}/moved`);
+    await egress?.stop();
+
+    await start(bound({ query: "key" }));
+    expect(await asked(`/moved?a=1`)).toContain(`location: /moved/?a=1&key=${placeholder}`);
+    await egress?.stop();
+
+    await start(bound({ query: "key" }), { credentials: { api: {} } });
+    expect(await asked(`/moved?a=1`)).toMatch(/location: \/moved\/\?a=1&key=$/m);
+  });
+
   test.each([
     ["in Authorization", {}, "-H 'Authorization: Bearer mine'"],
     ["in Basic", {}, "-u me:mine"],

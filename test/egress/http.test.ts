@@ -405,6 +405,21 @@ test("nothing that follows what could not be read goes on", async () => {
   expect(world.seen()).toEqual([]);
 });
 
+test.each([
+  ["Connection: Upgrade\r\nUpgrade: websocket", "a change to another protocol"],
+  ["Expect: more", "an Expect that is not 100-continue"],
+])("what is refused behind an answer under way is in the audit too: %s", async (fields, reason) => {
+  await start({ api: rest({ access: "full" }) });
+  const get = (path: string, more = ""): string =>
+    `GET ${path} HTTP/1.1\r\nHost: api.example.com:9443\r\n${more}\r\n`;
+  const cases = [{ send: [get("/slow"), get("/ok", `${fields}\r\n`)] }];
+  const ran = await world.raw({ host: "api.example.com", port: 9443, secure: true, cases });
+  expect(JSON.parse(ran.out)).toMatchObject([{ closed: true }]);
+  expect(world.seen().map(({ url }) => url)).toEqual(["/slow"]);
+  const denied = (egress?.records() ?? []).filter(({ verdict }) => verdict === "deny");
+  expect(denied).toMatchObject([{ kind: "request", layer: "http", reason: expect.stringContaining(reason) }]);
+});
+
 test("a client that sends more than there is room for is cut off", async () => {
   await start({ api: rest({ rules: [allow("GET", "/**")] }) });
   const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: api.example.com:9443\r\n\r\n`;
@@ -467,12 +482,12 @@ describe("a new policy", () => {
     const slow = world.start(`curl -sS -N --cacert ${world.folder}/agent-ca.crt ${at}/slow; echo "ended $?"`);
     let out = "";
     slow.stdout?.on("data", (chunk: Buffer) => (out += chunk.toString()));
-    await expect.poll(() => out).toBe("first\n");
+    await expect.poll(() => out, { timeout: 10_000 }).toBe("first\n");
     await reload({ api: rest({ rules: [allow("GET", "/slow")] }) });
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(out).toBe("first\n");
     await reload({ api: rest({ rules: [allow("GET", "/ok")] }) });
-    await expect.poll(() => out).toMatch(/^first\nended (18|56)\n$/);
+    await expect.poll(() => out, { timeout: 10_000 }).toMatch(/^first\nended (18|56)\n$/);
   });
 
   test.each([
@@ -489,12 +504,12 @@ describe("a new policy", () => {
     );
     let out = "";
     slow.stdout?.on("data", (chunk: Buffer) => (out += chunk.toString()));
-    await expect.poll(() => out).toBe("first\n");
+    await expect.poll(() => out, { timeout: 10_000 }).toBe("first\n");
     await reload({ api: rest({ access: "full", allowed_ips: ["93.184.216.0/24", "2606:2800:220:1::/64"] }) });
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(out).toBe("first\n");
     await reload({ api: rest({ access: "full", ...more }) });
-    await expect.poll(() => out).toMatch(/^first\nended (18|56)\n$/);
+    await expect.poll(() => out, { timeout: 10_000 }).toMatch(/^first\nended (18|56)\n$/);
     expect(requests().at(-1)).toMatchObject({ verdict: "deny", path: "/slow" });
   });
 

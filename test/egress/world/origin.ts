@@ -48,6 +48,17 @@ export function origins(
       seen(said);
       if (path === "/redirect") {
         response.writeHead(302, { location: decodeURIComponent(url.split("to=")[1] ?? "/") }).end();
+      } else if (path.endsWith("/moved")) {
+        // As one that wants a slash at the end, with what it was asked for in all that it says.
+        const plain = decodeURIComponent(path);
+        const link = `<${url.replaceAll("%3A", "%3a")}>; rel=canonical`;
+        response.writeEarlyHints({ link });
+        response.writeHead(301, `Not at ${plain}`, {
+          ...{ location: `${path}/?${url.split("?")[1] ?? ""}`, link, trailer: "x-was", "x-plain": plain },
+        });
+        response.write("moved\n");
+        response.addTrailers({ "x-was": url });
+        response.end();
       } else if (path === "/stale" && known) {
         // As one that closes a kept connection just when another request comes.
         request.socket.destroy();
