@@ -344,11 +344,11 @@ test.each(["rules", "endpoints", "hosts"])("10,000 %s are as fast as ten", (many
     expect(once()).toMatchObject({ verdict: "allow" });
     const timed = () => {
       const begun = performance.now();
-      for (let round = 0; round < 2000; round++) once();
-      return (performance.now() - begun) / 2;
+      for (let round = 0; round < 200; round++) once();
+      return (performance.now() - begun) * 5;
     };
-    timed();
-    return Math.min(timed(), timed(), timed());
+    // Short ones, and many: on a busy machine some of them are not interrupted.
+    return Math.min(...Array.from({ length: 50 }, timed));
   };
   const [few, most] = [of(10), of(10_000)];
   // In microseconds; the absolute bound is for a busy machine.
