@@ -16,6 +16,8 @@ export async function readingOf(
   values: Readonly<Record<string, string>> = {},
 ): Promise<SandboxReading> {
   const { record, generation, network } = sandbox;
+  // What the operator changed a moment ago is no problem any more. A file of theirs that cannot be read is, and is told by who reads it.
+  await network.refresh().catch(() => undefined);
   const [spec, overrides] = [await network.policy.journal.spec(), await network.policy.journal.overrides()];
   const state = await generation?.state().catch(() => undefined);
   if (state?.main?.state === "running") await sandbox.lookWhetherReady();

@@ -23,6 +23,7 @@ export async function statusOf(
   probe: boolean,
 ): Promise<SandboxStatus> {
   const { record, generation, network } = sandbox;
+  await network.refresh().catch(() => undefined);
   const state = await generation?.state().catch(() => undefined);
   if (state?.main?.state === "running") await sandbox.lookWhetherReady();
   const agentPid = state?.main?.state === "running" ? state.main.pid : 0;

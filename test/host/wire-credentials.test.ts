@@ -77,7 +77,7 @@ async function world(user: (typeof users)[number]) {
   });
   const curl = async (options: string, path = "/issues/1"): Promise<string> =>
     (await host.run(id, shell(`curl -sS -w ' %{http_code}' ${options} ${origin.url}${path}`))).stdout;
-  return { origin, host, secret, source, write, spec, curl };
+  return { origin, host, secret, source, write, mapping, spec, curl };
 }
 
 describe.each(users)("as %s", (user) => {
@@ -132,6 +132,24 @@ describe.each(users)("as %s", (user) => {
       () => origin.seen.at(-1)?.authorization === "Bearer rotated",
     );
     expect(await host.call("sandbox.read", { id })).toMatchObject({ generation: 1, problems: [] });
+  });
+
+  test("what the operator's file says counts for the very next reading", async () => {
+    const { host, mapping, spec } = await world(user);
+    await host.create(spec);
+    const problems = async (): Promise<readonly string[]> =>
+      (await host.call("sandbox.read", { id }))?.problems ?? [];
+    expect(await problems()).toEqual([]);
+    host.operator("secrets: {}\n");
+    expect(await problems()).toEqual([
+      expect.stringMatching(/names the secret tracker, and .* does not map it/),
+    ]);
+    mapping();
+    expect(await problems()).toEqual([]);
+    host.operator("secrets: {}\n");
+    expect((await host.call("status", { id }))[0]?.problems.join()).toContain("does not map it");
+    mapping();
+    expect((await host.call("status", { id }))[0]?.problems).toEqual([]);
   });
 
   test("a rule that would have it sent elsewhere is refused, as a blueprint's and as a live one", async () => {
