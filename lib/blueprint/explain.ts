@@ -64,7 +64,16 @@ function unknownKey(schema: z.ZodType, path: Path, key: string): Finding {
   if (later !== undefined) return { path: [...path, key], key: true, reason: later.reason, fix: later.fix };
   const valid = fieldsOf(schemaAt(schema, path) ?? schema);
   const meant = nearest(key, valid);
-  const fix = meant === undefined ? `remove it; the fields here are ${valid.join(", ")}` : `write ${meant}`;
+  const within = valid.find((field) => {
+    const inner = schemaAt(schema, [...path, field]);
+    return inner !== undefined && fieldsOf(inner).includes(key);
+  });
+  const fix =
+    meant !== undefined
+      ? `write ${meant}`
+      : within !== undefined
+        ? `write it in ${within}: { ${key}: … }`
+        : `remove it; the fields here are ${valid.join(", ")}`;
   return { path: [...path, key], key: true, reason: "unknown field", nearest: meant, fix };
 }
 
@@ -72,7 +81,9 @@ function missing(path: Path, field: z.core.$ZodType | undefined): Finding {
   const name = String(path.at(-1) ?? "");
   const example = field === undefined ? undefined : exampleOf(field);
   const reason = path.length === 0 ? "the file is empty" : "is missing";
-  return { path, reason, fix: `add ${example === undefined ? name : `${name}: ${example}`}` };
+  const fields = field === undefined || example !== undefined ? "" : requiredOf(field);
+  const value = example ?? (fields === "" ? undefined : `{ ${fields} }`);
+  return { path, reason, fix: `add ${value === undefined ? name : `${name}: ${value}`}` };
 }
 
 function wrongChoice(
