@@ -51,7 +51,8 @@ export function secret(): Command {
       const before = await readOperator(operatorFile()).catch(() => undefined);
       await setSecret(operatorFile(), name, entry);
       note(`${name} written into ${operatorFile()}`);
-      const replaced = before?.secrets[name];
+      const replaced =
+        before !== undefined && Object.hasOwn(before.secrets, name) ? before.secrets[name] : undefined;
       if (replaced !== undefined) note(`  it was ${mappingText(replaced)} (nacre secret allow adds to that)`);
       if (file === undefined) return;
       // Said now, by whoever can mend it, and not only by the status of a sandbox that lacks it.

@@ -160,7 +160,7 @@ export class Router {
 
   #secret(name: string | undefined): string | undefined {
     if (name === undefined) return undefined;
-    const secret = this.#secrets[name];
+    const secret = Object.hasOwn(this.#secrets, name) ? this.#secrets[name] : undefined;
     if (secret !== undefined && secret !== "") return secret;
     throw new RouterFailure({
       status: 503,

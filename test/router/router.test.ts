@@ -252,15 +252,20 @@ describe("is refused, with nothing sent upstream:", () => {
     expect(outcomes[0]?.denied).toBe(blocked);
   });
 
-  test("a request whose secret is not at hand, with the fix", async () => {
-    const { url } = await start({ ...nvidia, secrets: {} });
-    const got = await post(url, chat);
-    expect(got.status).toBe(503);
-    expect(errorOf(got)).toMatchObject({
-      code: "credential_unavailable",
-      message: expect.stringContaining("nacre secret set nvidia") as string,
-    });
-  });
+  // The second is a name that every object has something of.
+  test.each(["nvidia", "constructor"])(
+    "a request whose secret %s is not at hand, with the fix",
+    async (name) => {
+      const provider = { kind: "nvidia", model: "nvidia/real", credential: name, trusted: false } as const;
+      const { url } = await start({ ...nvidia, providers: { nvidia: provider }, secrets: {} });
+      const got = await post(url, chat);
+      expect(got.status).toBe(503);
+      expect(errorOf(got)).toMatchObject({
+        code: "credential_unavailable",
+        message: expect.stringContaining(`nacre secret set ${name}`) as string,
+      });
+    },
+  );
 });
 
 describe("what the provider refuses is told without the key:", () => {
