@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { readOperator } from "../host/operator.ts";
+import { mappedTo, readOperator } from "../host/operator.ts";
 import { allowSecret, setSecret } from "../host/operator-edit.ts";
 import { operatorFile } from "../host/paths.ts";
 import { vendorEndpoints } from "../router/target.ts";
@@ -24,8 +24,7 @@ export async function mapKey(
 ): Promise<void> {
   const what = "env" in source ? `${source.env} of your environment` : `the file ${source.file}`;
   const more = { for: [destination], use: [user] };
-  const { secrets } = await readOperator(operatorFile());
-  const before = Object.hasOwn(secrets, name) ? secrets[name] : undefined;
+  const before = mappedTo(await readOperator(operatorFile()), name);
   if (before !== undefined && isDeepStrictEqual({ ...before, ...more }, { ...source, ...more })) {
     const entry = await allowSecret(operatorFile(), name, more);
     note(`wrote into ${operatorFile()}: ${name} is ${mappingText(entry)}`);

@@ -47,12 +47,11 @@ export function secret(): Command {
       // The daemon reads it, in a folder of its own.
       const file = options.file?.startsWith("~/") === false ? path.resolve(options.file) : options.file;
       const entry = { ...{ file, env, command }, for: options.for, use: options.use };
-      const { readOperator } = await import("../host/operator.ts");
+      const { mappedTo, readOperator } = await import("../host/operator.ts");
       const before = await readOperator(operatorFile()).catch(() => undefined);
       await setSecret(operatorFile(), name, entry);
       note(`${name} written into ${operatorFile()}`);
-      const replaced =
-        before !== undefined && Object.hasOwn(before.secrets, name) ? before.secrets[name] : undefined;
+      const replaced = before && mappedTo(before, name);
       if (replaced !== undefined) note(`  it was ${mappingText(replaced)} (nacre secret allow adds to that)`);
       if (file === undefined) return;
       // Said now, by whoever can mend it, and not only by the status of a sandbox that lacks it.

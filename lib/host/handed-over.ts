@@ -1,4 +1,4 @@
-import type { Operator } from "./operator.ts";
+import { mappedTo, type Operator } from "./operator.ts";
 
 /** The `env` secrets among `names`, as this process' environment has them: for the daemon's memory, never recorded. */
 export async function handedOver(
@@ -6,9 +6,9 @@ export async function handedOver(
   operator: () => Promise<Pick<Operator, "secrets">>,
 ): Promise<Record<string, string>> {
   if (names.length === 0) return {};
-  const { secrets } = await operator();
+  const mapped = await operator();
   const found = names.flatMap((name) => {
-    const variable = Object.hasOwn(secrets, name) ? secrets[name]?.env : undefined;
+    const variable = mappedTo(mapped, name)?.env;
     const value = variable === undefined ? undefined : process.env[variable];
     return value === undefined ? [] : [[name, value] as const];
   });

@@ -6,6 +6,7 @@ import { NacreError } from "../error.ts";
 import {
   type grantEntrySchema,
   isBlank,
+  mappedTo,
   ownText,
   parseOperator,
   readOperator,
@@ -36,8 +37,7 @@ export async function allowSecret(
   name: string,
   more: Pick<SecretEntry, "for" | "use">,
 ): Promise<SecretEntry> {
-  const { secrets } = await readOperator(path);
-  const entry = Object.hasOwn(secrets, name) ? secrets[name] : undefined;
+  const entry = mappedTo(await readOperator(path), name);
   if (entry === undefined)
     throw new NacreError({
       code: "secret_unmapped",

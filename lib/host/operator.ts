@@ -144,6 +144,10 @@ export function parseOperator(text: string, path: string): Operator {
   return { file: path, exists: true, secrets, grants, signers };
 }
 
+/** What a name is mapped to; also of a name that every object has something of. */
+export const mappedTo = ({ secrets }: Pick<Operator, "secrets">, name: string): SecretEntry | undefined =>
+  Object.hasOwn(secrets, name) ? secrets[name] : undefined;
+
 /** What is wrong with one entry that is not written yet. */
 export const secretFindings = (name: string, entry: SecretEntry): readonly Finding[] => {
   const operator = { secrets: { [name]: entry } };

@@ -12,7 +12,7 @@ import { escapeControls } from "./escape.ts";
 import { makeHostView, refreshHostView } from "./host-view.ts";
 import { Mutex } from "./mutex.ts";
 import { ownIds } from "./outside-ids.ts";
-import type { Operator } from "./operator.ts";
+import { mappedTo, type Operator } from "./operator.ts";
 import type { SandboxPaths } from "./paths.ts";
 import { ended, signalProcess } from "./process-identity.ts";
 import type { RecordKeeper } from "./record-keeper.ts";
@@ -126,10 +126,10 @@ export class SandboxNetwork {
   }
 
   /** Where the secrets come from, without reading or running any of it. */
-  async #sourcesNow({ secrets }: Operator): Promise<string> {
+  async #sourcesNow(operator: Operator): Promise<string> {
     const names = secretNames(await this.policy.journal.spec());
     const sources = names.map(async (name) => {
-      const entry = Object.hasOwn(secrets, name) ? secrets[name] : undefined;
+      const entry = mappedTo(operator, name);
       const file = entry === undefined ? undefined : await fingerprint(entry);
       return {
         name,

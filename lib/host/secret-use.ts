@@ -3,7 +3,7 @@ import { idOf, type HostSandbox } from "../synth/host-objects.ts";
 import { nearest } from "../blueprint/index.ts";
 import { endpointPorts } from "../policy/language.ts";
 import { targetOf } from "../router/target.ts";
-import type { Operator, SecretEntry } from "./operator.ts";
+import { mappedTo, type Operator, type SecretEntry } from "./operator.ts";
 
 /** One secret that a sandbox' description would have its egress send somewhere. */
 interface SecretUse {
@@ -43,7 +43,7 @@ function boundUses(network: HostSandbox["network"]): SecretUse[] {
 export function secretRefusals(spec: HostSandbox, operator: Operator): NacreError[] {
   const id = idOf(spec);
   const refusalsOf = (use: SecretUse): NacreError[] => {
-    const entry = Object.hasOwn(operator.secrets, use.secret) ? operator.secrets[use.secret] : undefined;
+    const entry = mappedTo(operator, use.secret);
     const refusal = entry === undefined ? unmapped(use, id, operator) : misuse(use, entry, id, operator);
     return refusal === undefined ? [] : [refusal];
   };

@@ -17,22 +17,15 @@ export function addressRangeProblem(written: string): Problem | undefined {
   const block = parseCidr(written);
   if (block === undefined) {
     const [address = "", bits] = written.split("/");
-    const most = address.includes(":") ? 128 : 32;
-    if (
-      parseAddress(address) !== undefined &&
-      bits !== undefined &&
-      !(/^\d+$/.test(bits) && Number(bits) <= most)
-    )
+    if (bits === undefined || parseAddress(address) === undefined)
       return {
-        reason: `"${written}" has no prefix from 0 to ${most}`,
-        fix: "write 10.1.2.0/24, or one address",
+        reason: `"${written}" is not an address or a block of them`,
+        fix: "write 10.1.2.3 or 10.1.2.0/24",
       };
-    return bits !== undefined && parseAddress(address) !== undefined
-      ? {
-          reason: `"${written}" has bits set behind its prefix`,
-          fix: "write 10.1.2.0/24, or one address",
-        }
-      : { reason: `"${written}" is not an address or a block of them`, fix: "write 10.1.2.3 or 10.1.2.0/24" };
+    const most = address.includes(":") ? 128 : 32;
+    const isPrefix = /^\d+$/.test(bits) && Number(bits) <= most;
+    const fault = isPrefix ? "bits set behind its prefix" : `no prefix from 0 to ${most}`;
+    return { reason: `"${written}" has ${fault}`, fix: "write 10.1.2.0/24, or one address" };
   }
   if (ownBlocks.some((other) => overlap(block, other))) {
     return {
